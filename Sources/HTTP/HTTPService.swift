@@ -9,7 +9,7 @@ public struct HTTPMessage: Sendable {
     /// The number of its connection, unique within the loop.
     public var connection: Int
     /// The charge of `body`; nil if there is no body. The owner of the body keeps it, may add the memory of data derived from
-    /// the body, and releases it as soon as both are freed; at the latest it is released when its last owner is deallocated.
+    /// the body, and releases it as soon as both are freed. At the latest, it is released when its last owner is deallocated.
     public var charge: MemoryBudget.Reservation?
 
     /// - Parameters:
@@ -28,7 +28,7 @@ public struct HTTPMessage: Sendable {
     }
 }
 
-/// Names one request and its reply on one connection; never reused within a process.
+/// Identifies one request and its reply on one connection. Never reused within a process.
 public struct ExchangeID: Hashable, Sendable {
     public let rawValue: UInt64
 
@@ -64,9 +64,9 @@ public enum ExchangeOutcome: String, Sendable {
 ///
 /// Other threads call the service by posting: `loop.post { loop in (loop.service as? MyService)?.take(batch, on: loop) }`.
 public protocol HTTPService: AnyObject {
-    /// A complete request has arrived; the reply may be sent now or later.
+    /// Called when a complete request has arrived. The reply may be sent now or later.
     func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop)
 
-    /// The exchange has ended: called exactly once for each `receive`.
+    /// Called when an exchange has ended, exactly once for each `receive`.
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop)
 }

@@ -15,30 +15,30 @@ public final class MemoryBudget: Sendable {
 
     private struct State {
         var used = 0
-        /// The amount of each owner with reservations.
+        /// The number of reserved bytes of each owner with reservations.
         var held: [String: Int] = [:]
     }
 
-    /// The sharing between owners.
+    /// How the budget is shared between owners.
     public static let threshold = DynamicThreshold(factor: 3)
 
     /// The maximum number of reserved bytes.
     public let limit: Int
     private let state = Mutex(State())
 
-    /// - Parameter limit: In bytes. Precondition: not negative.
+    /// - Parameter limit: The maximum number of reserved bytes. Precondition: not negative.
     public init(limit: Int) {
         precondition(limit >= 0, "a memory budget is not negative")
         self.limit = limit
     }
 
-    /// The bytes that are reserved now.
+    /// The number of bytes that are reserved now.
     public var used: Int { state.withLock(\.used) }
 
-    /// The bytes that can be reserved now.
+    /// The number of bytes that can be reserved now.
     public var available: Int { limit - used }
 
-    /// The maximum number of bytes that an account can have.
+    /// Returns the maximum number of bytes that an account can have.
     public func most(for account: Account) -> Int {
         switch account {
         case .common: limit
@@ -51,7 +51,7 @@ public final class MemoryBudget: Sendable {
         state.withLock { isWithinBounds(bytes, account, $0) }
     }
 
-    /// Reserves `bytes` until the reservation is released or deallocated; nil if they are not available. O(1).
+    /// Reserves `bytes` until the reservation is released or deallocated. Returns nil if they are not available. O(1).
     ///
     /// - Parameters:
     ///   - bytes: Not negative; with 0 the reservation always succeeds and can grow later.
@@ -85,11 +85,11 @@ public final class MemoryBudget: Sendable {
         }
     }
 
-    /// A part of a budget that belongs to one owner; its deallocation returns the bytes.
+    /// A part of a budget that belongs to one owner. Its deallocation releases the bytes.
     public final class Reservation: Sendable {
         private let budget: MemoryBudget
         private let account: Account
-        /// Bytes that are not charged to the budget.
+        /// The number of bytes that are not charged to the budget.
         private let freeBytes: Int
         private let amount = Mutex(0)
 
@@ -101,7 +101,7 @@ public final class MemoryBudget: Sendable {
 
         deinit { release() }
 
-        /// The reserved bytes, including those that are not charged.
+        /// The number of reserved bytes, including those that are not charged.
         public var bytes: Int { amount.withLock { $0 } }
 
         /// The part of them that is charged to the budget.
@@ -110,14 +110,14 @@ public final class MemoryBudget: Sendable {
         /// The maximum charge for this account.
         public var mostCharged: Int { budget.most(for: account) }
 
-        /// An empty reservation for the same account of the same budget.
+        /// Returns an empty reservation for the same account of the same budget.
         ///
         /// - Parameter freeBytes: the number of its first bytes that are not charged.
         public func beside(freeBytes: Int) -> Reservation {
             Reservation(of: budget, account, freeBytes: freeBytes)
         }
 
-        /// Reserves more; false, without a change, if the bytes are not available. O(1).
+        /// Reserves more bytes. Returns false, without a change, if they are not available. O(1).
         ///
         /// - Parameter bytes: Not negative.
         public func grow(by bytes: Int) -> Bool {
@@ -130,7 +130,7 @@ public final class MemoryBudget: Sendable {
             }
         }
 
-        /// Returns everything beyond `bytes`. O(1).
+        /// Releases everything beyond `bytes`. O(1).
         ///
         /// - Parameter bytes: Not negative.
         public func shrink(to bytes: Int) {
@@ -142,7 +142,7 @@ public final class MemoryBudget: Sendable {
             }
         }
 
-        /// Returns everything; it may grow again. O(1).
+        /// Releases everything. The reservation may grow again. O(1).
         public func release() { shrink(to: 0) }
 
         private func charge(of amount: Int) -> Int { max(0, amount - freeBytes) }

@@ -1,5 +1,5 @@
-/// The elements of a JSON array: values that the program created, elements of a parsed text, which are read on access, or
-/// values that a function creates on access.
+/// The elements of a JSON array. They are values that the program created, elements of a parsed text that are read on access,
+/// or values that a function creates on access.
 public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiteral {
     private enum Storage: Sendable {
         case elements([JSONValue])
@@ -7,7 +7,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         case made(count: Int, element: @Sendable (Int) -> JSONValue)
     }
 
-    /// The position of an element. A separate type, since a parsed array has no random access by number.
+    /// The position of an element. It is a separate type, because a parsed array has no random access by number.
     public struct Index: Comparable, Sendable {
         fileprivate let place: Int
 
@@ -28,11 +28,11 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         storage = .view(view)
     }
 
-    /// An array whose elements are created on access and take no memory.
+    /// Creates an array whose elements are created on access and take no memory.
     ///
     /// - Parameters:
-    ///   - count: Not negative.
-    ///   - element: Creates the element for a number from 0 to `count` - 1: the same one each time.
+    ///   - count: The number of elements, not negative.
+    ///   - element: Creates the element for a number from 0 to `count` - 1. It must create the same one each time.
     public init(count: Int, element: @escaping @Sendable (Int) -> JSONValue) {
         storage = .made(count: count, element: element)
     }
@@ -70,6 +70,8 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         }
     }
 
+    /// The number of elements.
+    ///
     /// - Complexity: O(1).
     public var count: Int {
         switch storage {
@@ -90,6 +92,6 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
 }
 
 extension JSONValue {
-    /// An array of these elements.
+    /// Returns an array of these elements.
     public static func array(_ elements: [JSONValue]) -> JSONValue { .array(JSONArray(elements)) }
 }

@@ -1,12 +1,13 @@
-/// A JSON text that was checked, and one word for each of its values in order.
+/// A validated JSON text, and one word for each of its values and member names, in order.
 ///
-/// Nothing of the text is copied: numbers and strings are read on access, so a document takes 8 bytes per value in addition to
-/// the text. This is the tape of Langdale and Lemire, "Parsing Gigabytes of JSON per Second" (2019), without the numbers.
+/// The text is not copied. Numbers and strings are read on access, so a document takes 8 bytes per value or name, and hash
+/// tables of large objects, in addition to the text. This is the tape of Langdale and Lemire, "Parsing Gigabytes of JSON per
+/// Second" (2019), without the numbers.
 final class JSONDocument: Sendable {
     /// The text.
     let bytes: [UInt8]
     let nodes: [JSONNode]
-    /// The hash tables of all objects with many members; see ``JSONNameTable``.
+    /// The slots of the hash tables of all objects that have one; see ``JSONNameTable``.
     let slots: [UInt32]
 
     init(bytes: [UInt8], tape: JSONTape) {
@@ -15,7 +16,7 @@ final class JSONDocument: Sendable {
         slots = tape.slots
     }
 
-    /// The value at a node; arrays and objects keep a reference to the document.
+    /// Returns the value at a node. Arrays and objects keep a reference to the document.
     func value(at node: Int) -> JSONValue {
         switch nodes[node].kind {
         case .null: .null
@@ -29,14 +30,14 @@ final class JSONDocument: Sendable {
         }
     }
 
-    /// The node after a value.
+    /// Returns the node after a value.
     func end(of node: Int) -> Int { nodes[node].end(at: node) }
 
     func string(at node: Int) -> String {
         withString(at: node) { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Calls `body` with the UTF-8 of the string at a node, its escapes resolved.
+    /// Calls `body` with the UTF-8 of the string at a node, with its escapes resolved.
     func withString<Result>(at node: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         bytes.withUnsafeBufferPointer { nodes[node].withString(in: $0, body) }
     }
@@ -51,7 +52,7 @@ final class JSONDocument: Sendable {
 }
 
 extension JSONNode {
-    /// Calls `body` with the UTF-8 of this string of `text`, its escapes resolved.
+    /// Calls `body` with the UTF-8 of this string of `text`, with its escapes resolved.
     func withString<Result>(
         in text: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) -> Result
     ) -> Result {
@@ -62,7 +63,7 @@ extension JSONNode {
         var parser = JSONParser(bytes: text)
         parser.position = value
         var resolved: [UInt8] = []
-        // The string was checked: reading it fails only if ``Cancellation`` is requested, and then the result is not used.
+        // The string was validated. Reading it fails only if ``Cancellation`` is requested, and then the result is not used.
         try? parser.appendString(to: &resolved)
         return resolved.withUnsafeBufferPointer(body)
     }
@@ -82,16 +83,16 @@ struct JSONView: Sendable {
         return isIndexed ? end - 1 : end
     }
 
-    /// Elements or members.
+    /// The number of elements or members.
     var count: Int { document.nodes[node].extra }
 
-    /// The node of the element or member after the one at `position`.
+    /// Returns the node of the element or member after the one at `position`.
     func following(_ position: Int) -> Int {
         if document.nodes[node].kind == .array { return document.end(of: position) }
         return skippingShadowed(document.end(of: position + 1))
     }
 
-    /// The first member from `position` on that is not shadowed.
+    /// Returns the first member from `position` on that is not shadowed.
     func skippingShadowed(_ position: Int) -> Int {
         var position = position
         while position < end, document.nodes[position].kind == .shadowedName {
@@ -103,7 +104,7 @@ struct JSONView: Sendable {
     /// Whether it is an object whose last node is a table of its names.
     private var isIndexed: Bool { document.nodes[node].kind == .indexedObject }
 
-    /// The node of the value of the member `name`. O(1), and O(bytes of `name`).
+    /// Returns the node of the value of the member `name`. O(1) in the number of members, O(bytes) in `name`.
     func member(named name: String) -> Int? {
         var name = name
         return name.withUTF8 { bytes in
@@ -128,7 +129,8 @@ struct JSONView: Sendable {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-    /// Swift strings compare by canonical equivalence; JSON names must not ("é" is not "e\u{301}").
+    /// Whether the bytes are equal. Swift strings compare by canonical equivalence, but JSON names must not ("é" is not
+    /// "e\u{301}").
     @inline(__always) func hasSameBytes(as other: UnsafeBufferPointer<UInt8>) -> Bool {
         count == other.count && elementsEqual(other)
     }

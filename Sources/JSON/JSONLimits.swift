@@ -1,10 +1,10 @@
-/// Limits of one JSON text.
+/// The limits of one JSON text.
 public struct JSONLimits: Sendable, Hashable {
-    /// The greatest number of values: each scalar, array and object counts as one.
+    /// The maximum number of values. Each scalar, array and object counts as one.
     public var values: Int
-    /// The deepest nesting of arrays and objects; bounds the stack.
+    /// The maximum nesting depth of arrays and objects, which bounds the stack.
     public var depth: Int
-    /// Whether an object with the same member name twice is an error. Otherwise the last value wins, as with most parsers.
+    /// Whether a repeated member name in an object is an error. Otherwise the last value counts, as with most parsers.
     public var refusesRepeatedNames: Bool
 
     public init(

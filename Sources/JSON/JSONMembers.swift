@@ -1,5 +1,5 @@
-/// Members that the program sets, in one array. Up to 15 members are searched linearly; more get a hash table, whose hashes are
-/// seeded, so that no choice of names makes lookups quadratic.
+/// The members of an object that the program creates, in one array. Up to 15 members are searched linearly. More members get a
+/// hash table, whose hashes are seeded, so that no choice of names makes lookups quadratic.
 struct JSONMembers: Sendable, Sequence {
     fileprivate struct Member {
         let name: String
@@ -10,8 +10,8 @@ struct JSONMembers: Sendable, Sequence {
     private static let indexedCount = 16
 
     private var members: [Member] = []
-    /// Open addressing: the index of a member + 1, or 0 if free. Empty, or a power of two of at least twice the number of
-    /// members.
+    /// The hash table, with open addressing. A slot is the index of a member + 1, or 0 if it is free. The number of slots is 0, or
+    /// a power of two and at least twice the number of members.
     private var slots: [UInt32] = []
 
     subscript(name: String) -> JSONValue? { place(of: name).map { members[$0].value } }
@@ -75,9 +75,10 @@ struct JSONMembers: Sendable, Sequence {
     }
 }
 
-/// Swift strings compare by canonical equivalence; JSON names must not ("é" is not "e\u{301}").
+/// Comparison and hashing by bytes. Swift strings compare by canonical equivalence, but JSON names must not ("é" is not
+/// "e\u{301}").
 extension String {
-    /// Different strings never have the same bytes, so the standard library's fast comparison comes first.
+    /// Whether the bytes are equal. Strings that differ for `==` never have the same bytes, so this fast comparison comes first.
     func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && self == other && utf8.elementsEqual(other.utf8)
     }

@@ -3,25 +3,25 @@ struct JSONNode {
     enum Kind: UInt8 {
         case null, `false`, `true`
         case number
-        /// A string, or a member's name. `value`: where its opening quote is; `extra`: bytes between its quotes.
+        /// A string, or a member's name. `value`: the offset of its opening quote; `extra`: the number of bytes between its quotes.
         case string
-        /// The same with escapes.
+        /// A string or a name with escapes. `value` and `extra`: the same.
         case escapedString
-        /// A name, with or without escapes, of a member whose name occurs again later in the same object; the later member
+        /// A name, with or without escapes, of a member whose name occurs again later in the same object. The later member
         /// counts.
         case shadowedName
-        /// `value`: the node after the last of its elements; `extra`: the number of elements.
+        /// An array. `value`: the node after the last of its elements; `extra`: the number of elements.
         case array
-        /// The same for members: a node for the name, then the value.
+        /// An object, the same for members. Each has a node for the name, then the value.
         case object
-        /// The same; its last node is a `nameTable`.
+        /// An object whose last node is a `nameTable`.
         case indexedObject
-        /// The slots of the names of an object with many members. `value`: the index of its first slot in the document's;
-        /// `extra`: the number of bits of a hash that select a slot.
+        /// The hash table of an object's names. `value`: the index of its first slot in the document's slots; `extra`: the
+        /// number of bits of a hash that select a slot.
         case nameTable
     }
 
-    /// The greatest `extra`: a longer string is measured when it is read, and no array or object has as many elements.
+    /// The maximum of `extra`. A longer string is measured when it is read, and no array or object has as many elements.
     static let mostExtra = 1 << 24 - 1
 
     /// Kind, `extra` and `value` in 8, 24 and 32 bits.
@@ -36,12 +36,12 @@ struct JSONNode {
         return kind
     }
 
-    /// At most ``mostExtra``.
+    /// The number that the kind describes, at most ``mostExtra``.
     var extra: Int { Int(word >> 32 & 0xFF_FFFF) }
     var value: Int { Int(word & 0xFFFF_FFFF) }
 
-    /// Whether this string can have so many bytes. This excludes most names without resolving their escapes, which encode a
-    /// byte in up to six.
+    /// Whether this string can have `bytes` bytes. This excludes most names without resolving their escapes, which encode a byte
+    /// in up to six.
     @inline(__always) func mayHave(bytes: Int) -> Bool {
         switch (kind, extra) {
         case (_, Self.mostExtra): bytes >= Self.mostExtra / 6
@@ -50,7 +50,7 @@ struct JSONNode {
         }
     }
 
-    /// The node after this value, which is at `node`.
+    /// Returns the node after this value, which is at `node`.
     @inline(__always) func end(at node: Int) -> Int {
         switch kind {
         case .array, .object, .indexedObject: value

@@ -1,7 +1,7 @@
 /// A JSON object that keeps the order of its members and compares names byte by byte.
 ///
-/// The members are created by the program, or members of a parsed text, which are read on access. Changing a parsed object
-/// copies its members first.
+/// The members were created by the program, or they belong to a parsed text and are read on access. Changing a parsed object
+/// first copies its members.
 public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryLiteral {
     private enum Storage: Sendable {
         case members(JSONMembers)
@@ -31,7 +31,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
             }
         }
         set {
-            // The members must not be shared while they change.
+            // The members must not be shared while they change, because a change would copy them.
             var members = ownMembers
             storage = .members(JSONMembers())
             if let newValue { members.update(name, newValue) } else { members.remove(name) }
@@ -48,7 +48,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
 
     public var isEmpty: Bool { count == 0 }
 
-    /// Member names in order.
+    /// The member names in order.
     public var names: some Sequence<String> { lazy.map(\.name) }
 
     public func makeIterator() -> Iterator {
@@ -58,7 +58,7 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         }
     }
 
-    /// The members in order.
+    /// An iterator over the members in order.
     public struct Iterator: IteratorProtocol {
         fileprivate enum Place {
             case members(JSONMembers.Iterator)

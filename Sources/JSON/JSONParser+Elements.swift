@@ -1,4 +1,4 @@
-/// Reading an object or an array element by element, for documents too large to become values.
+/// Reads objects and arrays element by element, for documents that are too large to become values.
 extension JSONParser {
     /// Enters the object or array at the position.
     public mutating func open(_ bracket: Unicode.Scalar) throws(JSONError) {
@@ -19,7 +19,7 @@ extension JSONParser {
         return true
     }
 
-    /// A member's name and the colon.
+    /// Parses a member's name and the colon.
     public mutating func parseName() throws(JSONError) -> String {
         guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
         let name = try parseString()
@@ -27,7 +27,7 @@ extension JSONParser {
         return name
     }
 
-    /// The same as ``parseName()``, into existing memory.
+    /// Parses a member's name and the colon, like ``parseName()``, into existing memory.
     public mutating func parseName(into name: inout [UInt8]) throws(JSONError) {
         guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
         name.removeAll(keepingCapacity: true)
@@ -57,7 +57,7 @@ extension JSONParser {
         }
     }
 
-    /// A plain number without sign, fraction, exponent or leading zeros; `nil` for any other value.
+    /// Parses up to 18 digits without leading zeros, and stops before a fraction or an exponent. Returns `nil` for any other value.
     public mutating func parseIndex() -> Int? {
         let start = position
         var value = 0

@@ -1,16 +1,16 @@
-/// Numbers, read from their bytes.
+/// Parses numbers from their bytes.
 extension JSONParser {
-    /// The longest accepted number in bytes: a longer one costs more to convert than to send.
+    /// The maximum length of a number in bytes. A longer one costs more to convert than to send.
     static let maximumNumberBytes = 4096
 
-    /// A number as it is read.
+    /// A number while it is parsed.
     fileprivate struct Decimal {
         /// All digits as one integer, which has wrapped around if there are more than 19.
         var magnitude: UInt64 = 0
         var digits = 0
     }
 
-    /// Moves past an integer of at most 18 digits; stays if there is another kind of number.
+    /// Moves past an integer of at most 18 digits. Returns false, without moving, if there is another kind of number.
     @inline(__always)
     mutating func skipShortInteger() -> Bool {
         var end = position
@@ -47,7 +47,7 @@ extension JSONParser {
             let isBelow = !consume("+") && consume("-")
             var power = Decimal()
             try takeDigits(&power, since: start)
-            // For a long exponent it is enough to know that it is too large.
+            // For a long exponent, it is enough to know that it is too large.
             let size = power.digits > 4 ? 9999 : Int(power.magnitude)
             exponent += isBelow ? -size : size
         }
@@ -84,7 +84,7 @@ extension JSONParser.Decimal {
         1e21, 1e22,
     ]
 
-    /// The number as a double if a single rounding gives it: both factors are exact doubles (Clinger 1990).
+    /// Returns the number as a double if a single rounding gives it, because both factors are exact doubles (Clinger 1990).
     fileprivate func exactDouble(_ exponent: Int) -> Double? {
         guard digits <= 18, magnitude <= 1 << 53, abs(exponent) < Self.powers.count else { return nil }
         let value = Double(magnitude)

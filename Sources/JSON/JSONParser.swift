@@ -14,7 +14,7 @@ extension JSONValue {
     public static let maximumDepth = 128
 
     /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, only white space after the value). Of several members with
-    /// the same name the last one counts, at its own position. An array or object keeps a reference to `bytes`; see
+    /// the same name, the last one counts, at its own position. An array or object keeps a reference to `bytes`; see
     /// ``detached``.
     ///
     /// - Parameter limits: limits of the text.
@@ -39,7 +39,7 @@ extension JSONValue {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
 
-    /// A copy of the value that does not keep the text alive from which it was parsed.
+    /// A copy of the value that does not keep the parsed text alive.
     ///
     /// - Complexity: O(values).
     public var detached: JSONValue {
@@ -56,10 +56,10 @@ extension JSONValue {
 
 /// A parser over bytes, with limits. Takes linear time.
 ///
-/// ``JSONValue/init(parsing:limits:)-([UInt8],_)`` parses a whole text. This parses one element at a time, for documents too
-/// large to become values. It does not own the bytes: they must outlive it.
+/// ``JSONValue/init(parsing:limits:)-([UInt8],_)`` parses a whole text. This parses one element at a time, for documents that
+/// are too large to become values. It does not own the bytes, which must outlive it.
 public struct JSONParser {
-    /// Values between two checks for cancellation.
+    /// The number of values between two checks for cancellation.
     private static let pollInterval = 4096
 
     /// The whole text.
@@ -69,18 +69,18 @@ public struct JSONParser {
     public var position = 0
     /// The offset at which the text of the tape begins.
     private var base = 0
-    /// Values that were counted; the others are counted at the end of the interval.
+    /// The number of values that were counted. The others are counted at the end of the interval.
     private var values = 0
     private var interval = 1
     private var valuesToPoll = 1
 
-    /// A reader at the beginning of `bytes`.
+    /// Creates a parser at the beginning of `bytes`.
     public init(bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits = JSONLimits()) {
         self.bytes = bytes
         self.limits = limits
     }
 
-    /// Parses the value at the position; only white space may follow it.
+    /// Parses the value at the position. Only white space may follow it.
     public mutating func parseText() throws(JSONError) -> JSONValue {
         let value = try parseValue(depth: 0)
         try finish()
@@ -93,7 +93,7 @@ public struct JSONParser {
         guard position == bytes.count else { throw error("unexpected text after the value") }
     }
 
-    /// Parses the value at the position, which keeps a copy of only its own bytes.
+    /// Parses the value at the position. The result keeps a copy of only its own bytes.
     ///
     /// - Parameter depth: the number of enclosing arrays and objects.
     public mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
@@ -104,7 +104,7 @@ public struct JSONParser {
         return JSONDocument(bytes: Array(bytes[base..<position]), tape: tape).value(at: 0)
     }
 
-    /// Checks the value at the position and moves past it. Its nodes count bytes from `base`.
+    /// Validates the value at the position and moves past it. The offsets in its nodes are from `base`.
     fileprivate mutating func tape(depth: Int) throws(JSONError) -> JSONTape {
         guard bytes.count <= UInt32.max else { throw error("the text has more than 4 GiB") }
         var tape = JSONTape()
@@ -119,7 +119,7 @@ public struct JSONParser {
                 if consume(isObject ? "}" : "]") {
                     tape.appendEmpty(isObject ? .object : .array)
                 } else {
-                    // The first value in it is next.
+                    // Its first value is next.
                     tape.begin(isObject: isObject)
                     open += 1
                     if isObject { try readName(to: &tape) }
@@ -150,7 +150,7 @@ public struct JSONParser {
         }
     }
 
-    /// Parses a scalar or an empty container; false if an array or object with elements begins.
+    /// Parses a scalar. Returns false if an array or object begins.
     @inline(__always)
     private mutating func readScalar(to tape: inout JSONTape) throws(JSONError) -> Bool {
         valuesToPoll -= 1
@@ -208,7 +208,7 @@ public struct JSONParser {
         position += count
     }
 
-    /// Checks the string at the position, its escapes and its UTF-8.
+    /// Validates the string at the position, its escapes and its UTF-8.
     private mutating func readString(to tape: inout JSONTape) throws(JSONError) {
         let opening = position
         position += 1
@@ -244,7 +244,7 @@ public struct JSONParser {
 
     /// Moves to the next byte of a string that is not plain text.
     ///
-    /// - Parameter isASCII: set to false when other bytes are skipped.
+    /// - Parameter isASCII: set to false if bytes are skipped that are not ASCII.
     @inline(__always)
     mutating func skipPlain(_ isASCII: inout Bool) throws(JSONError) {
         while true {
@@ -257,7 +257,7 @@ public struct JSONParser {
 
     /// Parses consecutive escapes, up to a number after which the caller checks for cancellation.
     ///
-    /// - Parameter take: receives their UTF-8.
+    /// - Parameter take: receives the UTF-8 of the escapes.
     @inline(__always)
     mutating func parseEscapes(_ take: (UInt8) -> Void) throws(JSONError) {
         let end = position + 2 * Self.pollInterval
@@ -337,7 +337,7 @@ public struct JSONParser {
         }
     }
 
-    /// An error at `offset`, or at the position.
+    /// Returns an error at `offset`, or at the position.
     public func error(_ reason: String, at offset: Int? = nil) -> JSONError {
         JSONError(reason: reason, offset: offset ?? position)
     }

@@ -1,17 +1,18 @@
 /// Searches for the end of a plain part of a JSON string, eight bytes at a time.
 enum JSONString {
-    /// Bytes between two checks for cancellation.
+    /// The number of bytes between two checks for cancellation.
     static let stretch = 1 << 16
 
-    /// The first byte in `start..<end` that is a quote, a backslash or a control character; `end` if there is none.
+    /// Returns the position of the first byte in `start..<end` that is a quote, a backslash or a control character; `end` if there
+    /// is none.
     static func plainEnd(in bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) -> Int {
         var isASCII = true
         return plainEnd(in: bytes, from: start, to: end, &isASCII)
     }
 
-    /// The same.
+    /// Returns the same position, and reports bytes that are not ASCII.
     ///
-    /// - Parameter isASCII: set to false when a byte before it is not ASCII.
+    /// - Parameter isASCII: set to false if a byte before the position is not ASCII.
     @inline(__always)
     static func plainEnd(
         in bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int, _ isASCII: inout Bool
@@ -44,7 +45,7 @@ enum JSONString {
         return position
     }
 
-    /// The character for `\` followed by this byte, if they are an escape of two bytes.
+    /// Returns the character for `\` followed by this byte, if these are an escape of two bytes.
     @inline(__always) static func simpleEscape(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): byte

@@ -5,18 +5,18 @@ import Basics
 /// The first node of an open array or object holds its kind, the number of elements that have begun (`extra`), and the first
 /// node + 1 of the enclosing array or object (`value`, 0 for none).
 struct JSONTape {
-    /// Members of one object between two checks for cancellation.
+    /// The number of members of one object between two checks for cancellation.
     static let pollInterval = 4096
 
     private(set) var nodes: [JSONNode] = []
     private(set) var slots: [UInt32] = []
     /// The first node of the innermost open array or object; negative for none.
     private var innermost = -1
-    /// Elements or members of the innermost container that have begun.
+    /// The number of elements or members of the innermost container that have begun.
     var count = 0
-    /// Whether the innermost is an object.
+    /// Whether the innermost container is an object.
     private(set) var isObject = false
-    /// Names of the object that ends.
+    /// The names of the object that ends.
     private var names: [Int] = []
 
     @inline(__always) mutating func append(_ kind: JSONNode.Kind, extra: Int = 0, value: Int) {
@@ -28,7 +28,7 @@ struct JSONTape {
         append(kind, value: nodes.count + 1)
     }
 
-    /// Begins an array or object with its first element; it becomes the innermost one.
+    /// Begins an array or object with its first element. It becomes the innermost one.
     @inline(__always) mutating func begin(isObject: Bool) {
         if innermost >= 0 {
             nodes[innermost] = JSONNode(self.isObject ? .object : .array, extra: count, value: nodes[innermost].value)
@@ -37,10 +37,10 @@ struct JSONTape {
         (innermost, self.isObject, count) = (nodes.count - 1, isObject, 1)
     }
 
-    /// Ends the innermost array or object. Of two members with the same name the first one is shadowed. If ``Cancellation`` is
-    /// requested, a large object ends without all of its names.
+    /// Ends the innermost array or object. Of two members with the same name, the first one is shadowed. If ``Cancellation`` is
+    /// requested, not all names of a large object are checked.
     ///
-    /// - Returns: the node of a name that an earlier member has too.
+    /// - Returns: the node of the first name that an earlier member has, too.
     @inline(__always) mutating func end(of text: UnsafeBufferPointer<UInt8>) -> Int? {
         let node = innermost
         let around = nodes[node].value - 1

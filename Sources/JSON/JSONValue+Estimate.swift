@@ -1,13 +1,13 @@
 import Basics
 
 extension JSONValue {
-    /// The maximum memory in bytes that a JSON text takes while and after it is parsed and its strings are read, without the
-    /// text itself.
+    /// Returns the maximum memory in bytes that a JSON text takes, without the text itself, while it is parsed and when its
+    /// strings are read.
     ///
-    /// One pass over the bytes without allocations: a budget is charged this amount before a text is parsed. The text need not
-    /// be JSON; parsing an invalid one stops earlier. If ``Cancellation`` is requested, the pass ends early.
+    /// Makes one pass over the bytes without allocations, so that a budget can be charged before the text is parsed. The text
+    /// need not be JSON, because parsing an invalid one stops earlier. If ``Cancellation`` is requested, the pass ends early.
     ///
-    /// - Complexity: O(bytes), at some 1 GB/s.
+    /// - Complexity: O(bytes), at about 1 GB/s.
     public static func estimatedBytes(of text: [UInt8]) -> Int {
         text.withUnsafeBufferPointer { bytes in
             var estimate = JSONEstimate()
@@ -16,7 +16,7 @@ extension JSONValue {
         }
     }
 
-    /// Bytes of memory that the value takes once it is ``detached``, about. O(values).
+    /// The approximate memory in bytes that the value takes once it is ``detached``. O(values).
     public var memoryBytes: Int {
         let own = MemoryLayout<JSONValue>.stride
         switch self {
@@ -32,13 +32,13 @@ extension JSONValue {
     }
 }
 
-/// Counts what takes memory.
+/// Counts the parts of a text that take memory.
 private struct JSONEstimate {
-    /// An array doubles its size while the old storage still exists.
+    /// The factor of a growing array, which doubles its size while the old storage still exists.
     private static let growth = 3
-    /// The header of an array or string and the allocator's overhead.
+    /// The header of an array or string and the allocator's overhead, in bytes.
     static let header = 64
-    /// Slots of a member in a hash table, at most, and their size.
+    /// The maximum size of the slots for a member in a hash table, in bytes.
     private static let slots = 4 * MemoryLayout<UInt32>.stride
 
     /// The heap memory of a string.
@@ -47,7 +47,7 @@ private struct JSONEstimate {
         return count > 15 ? header + count : 0
     }
 
-    /// Values and member names, at most.
+    /// The maximum number of values and member names.
     private var nodes = 1
     private var members = 0
     private var longStrings = 0
@@ -79,7 +79,7 @@ private struct JSONEstimate {
         }
     }
 
-    /// - Returns: the position behind the closing quote.
+    /// - Returns: the position after the closing quote.
     private mutating func readString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
         var checkpoint = start + JSONString.stretch

@@ -1,13 +1,13 @@
 /// A JSON value (RFC 8259) that keeps member order and the difference between integers and floats.
 ///
-/// Chat templates print what the request contains: `1` must not become `1.0`, and members must keep their order. Arrays and
-/// objects of a parsed text are views of it; ``detached`` copies a value out of its text.
+/// Chat templates print what the request contains, so `1` must not become `1.0`, and members must keep their order. Arrays and
+/// objects of a parsed text are views of it. ``detached`` copies a value out of its text.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits 64 bits.
     case integer(Int)
-    /// A number written without fraction or exponent that does not fit: its digits, with a `-` where negative.
+    /// A number written without fraction or exponent that does not fit: its digits, with a `-` if it is negative.
     case bigInteger(String)
     /// A number written with a fraction or an exponent.
     case double(Double)
@@ -31,7 +31,7 @@ extension JSONValue {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    /// The value as an integer, also of a float without fraction (`1.0`), since many clients write integers this way.
+    /// The value as an integer. A float without fraction (`1.0`) counts, because many clients write integers this way.
     public var integer: Int? {
         switch self {
         case .integer(let value): value
@@ -40,7 +40,7 @@ extension JSONValue {
         }
     }
 
-    /// The value as a double, whatever kind of number it is.
+    /// The value as a double, for any kind of number.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)

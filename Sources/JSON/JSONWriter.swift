@@ -1,10 +1,10 @@
 import Basics
 
 extension JSONValue {
-    /// The value as compact JSON in one line (RFC 8259), members in order, non-ASCII characters as they are.
+    /// The value as compact JSON in one line (RFC 8259), with members in order and non-ASCII characters unescaped.
     ///
-    /// Floats are written with the fewest digits that read back as the same number; JSON has no infinities or NaN, so those are
-    /// written as `null`. If ``Cancellation`` is requested, the text ends early.
+    /// Floats are written with the fewest digits that read back as the same number. Infinities and NaN, which JSON does not have,
+    /// are written as `null`. If ``Cancellation`` is requested, the text ends early.
     ///
     /// - Complexity: O(bytes).
     public var serialized: [UInt8] {
@@ -50,7 +50,7 @@ extension JSONValue {
         }
     }
 
-    /// Appends `text` as a JSON string, quotes included. If ``Cancellation`` is requested, a long one ends early.
+    /// Appends `text` as a JSON string, including the quotes. If ``Cancellation`` is requested, a long one ends early.
     public static func writeString(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         var text = text
@@ -92,13 +92,13 @@ extension JSONValue {
 
 /// Checks for cancellation at intervals while writing.
 private struct WriterSteps {
-    /// The number of output bytes at which to check again; every value has at least one.
+    /// The number of output bytes at which to check again. Every value has at least one byte.
     private var checkpoint = interval
     private(set) var isStopped = false
 
     private static let interval = 1 << 14
 
-    /// - Parameter count: the bytes of output so far.
+    /// - Parameter count: the number of output bytes so far.
     mutating func goesOn(_ count: Int) -> Bool {
         guard count >= checkpoint else { return !isStopped }
         checkpoint = count + Self.interval

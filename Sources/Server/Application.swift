@@ -7,14 +7,14 @@ import Logging
 
 /// The composition root: creates the event loop, the routes and the engine, connects them, and ends them in order.
 public final class Application: Sendable {
-    /// The version of this server; while the changelog says "Unreleased", the next one.
+    /// The version of this server, or the next version while the changelog says "Unreleased".
     public static let version = "0.1.0"
 
-    /// What happens to a running server.
+    /// An event in the life of a running server.
     enum LifecycleEvent: Sendable {
         case ready
         case failed(String)
-        /// The other ranks of the model cannot go on.
+        /// The other ranks of the model cannot continue.
         case rankFailed(RankFailure)
         /// SIGTERM or SIGINT; with several ranks SIGUSR1.
         case signal
@@ -35,7 +35,7 @@ public final class Application: Sendable {
     private let announce: Lifecycle.Continuation
     private let logger: Logger
 
-    /// Runs a server until SIGTERM or SIGINT, with several ranks SIGUSR1, has been handled.
+    /// Runs a server until it has handled SIGTERM or SIGINT, or with several ranks SIGUSR1.
     ///
     /// - Throws: the reason why it cannot listen, or an `ApplicationError` if the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
@@ -43,7 +43,7 @@ public final class Application: Sendable {
         let environment = ProcessInfo.processInfo.environment
         let launch = RankLaunch(environment: environment)
         try LogWriter.bootstrap(configuration.logFormat, rank: launch?.rank)
-        // Flush the last lines, unless nobody reads them.
+        // Flush the last lines, but do not wait long if nobody reads them.
         defer { LogWriter.standardError.flush(within: .milliseconds(500)) }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
@@ -58,7 +58,7 @@ public final class Application: Sendable {
             configuration.engine.joinRanks = { () throws(RankFailure) in try launch.join(timeout: timeout) }
             if launch.rank > 0 { return try await RankServer.run(configuration, logger: logger) }
         }
-        // Before the address is logged, because other programs may send signals from then on.
+        // Signals are handled before the address is logged, because other programs may send them from then on.
         let lifecycle = Lifecycle.makeStream()
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
         let isStopped = StopFlag()
@@ -78,10 +78,10 @@ public final class Application: Sendable {
         for variable in configuration.unknownVariables {
             logger.warning("ignoring unknown environment variable \(variable)")
         }
-        // Without an address: a server that is not reachable is easier to understand than one that is not ready for an hour.
+        // Downloads before listening: an unreachable server is easier to understand than one that is not ready for an hour.
         guard let configuration = try await locateModel(configuration, logger: logger, isStopped) else { return }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
-        // Also if it ends before it has drained.
+        // The socket file is also removed if the server ends before it has drained.
         let socketFile = await application.loop.socketFile
         defer { socketFile?.remove() }
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
@@ -94,7 +94,7 @@ public final class Application: Sendable {
         try await application.drain()
     }
 
-    /// The configuration with the folder of its model, which may be downloaded first; `nil` after a signal.
+    /// Returns the configuration with the folder of its model, which is downloaded if necessary; `nil` after a signal.
     @concurrent private static func locateModel(
         _ configuration: ServerConfiguration, logger: Logger, _ isStopped: StopFlag
     ) async throws -> ServerConfiguration? {
@@ -213,7 +213,7 @@ public final class Application: Sendable {
         }
     }
 
-    /// - Throws: `ApplicationError` if the other ranks of the model fail: all streams have then ended with an error.
+    /// - Throws: `ApplicationError` if the other ranks of the model fail. All streams have then ended with an error.
     private func waitForSignal() async throws {
         for await event in events {
             if case .signal = event { return }

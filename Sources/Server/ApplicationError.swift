@@ -1,6 +1,6 @@
 import Engine
 
-/// Why a server ended without a request to do so.
+/// An error that ends the process.
 public struct ApplicationError: Error, CustomStringConvertible {
     let reason: String
     /// The exit code of the process.

@@ -7,7 +7,7 @@ import Logging
 /// The server starts and reloads in any case: some clients do not check dates, the server's own clock may be wrong, and a
 /// server that does not start is worse than one that warns.
 struct CertificateValidity: Equatable {
-    /// How long before its expiry a warning about the certificate is logged.
+    /// The time before expiry at which warnings begin, in seconds.
     static let warningSeconds = 14 * 86400
 
     enum State: Equatable {
@@ -15,7 +15,7 @@ struct CertificateValidity: Equatable {
     }
 
     let file: String
-    /// Unix time, for all certificates of the chain together.
+    /// The period in which all certificates of the chain are valid, in Unix time; `nil` if it is not known.
     let range: ClosedRange<Int>?
 
     /// - Parameter now: Unix time in seconds.

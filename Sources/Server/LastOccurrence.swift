@@ -1,9 +1,9 @@
 import Basics
 
 /// Finds the last occurrence of a text in another one, in time linear in both (Knuth, Morris and Pratt, "Fast Pattern Matching
-/// in Strings", 1977, applied from the end). Both come from a client and can have megabytes.
+/// in Strings", 1977, applied from the end). Both come from a client and can be megabytes long.
 enum LastOccurrence {
-    /// The offset of the last occurrence; `nil` if there is none, or if `Cancellation.isRequested`.
+    /// Returns the offset of the last occurrence; `nil` if there is none, or if `Cancellation.isRequested`.
     static func of(_ needle: [UInt8], in text: [UInt8]) -> Int? {
         guard !needle.isEmpty, needle.count <= text.count else { return nil }
         let last = needle.count - 1

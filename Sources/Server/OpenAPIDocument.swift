@@ -7,7 +7,7 @@ enum OpenAPIDocument {
     /// The document as JSON. It is converted on first use, which takes a moment.
     static let json = (try? value(of: String(decoding: yaml, as: UTF8.self)))?.serialized ?? []
 
-    /// Converts it in advance, so that no request has to wait.
+    /// Converts the document in advance, so that no request has to wait.
     @concurrent static func prepare() async { _ = json }
 
     /// The JSON value of a YAML document; members of mappings are sorted by name.

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Minimum limits of the process for a server or an engine.
+/// The limits of the process, with the minimum for a server or an engine.
 ///
-/// They are checked first: if the system provides no descriptors or no memory, Dispatch and Swift's runtime end the process
-/// with an illegal instruction, or wait forever.
+/// They are checked first, because without descriptors or memory, Dispatch and Swift's runtime end the process with an illegal
+/// instruction, or wait forever.
 public struct ProcessLimits: Sendable {
     /// A limit that is too low.
     public enum Shortage: Error, Sendable, Equatable, CustomStringConvertible {
         case descriptors(UInt64)
-        /// In bytes.
+        /// The limit and the minimum in bytes.
         case addressSpace(UInt64, least: UInt64)
 
         public var description: String {
@@ -24,7 +24,8 @@ public struct ProcessLimits: Sendable {
         }
     }
 
-    /// Standard streams, listeners, Dispatch and the event loop, files of the model, and some connections.
+    /// The minimum number of descriptors: standard streams, listeners, Dispatch and the event loop, files of the model, and some
+    /// connections.
     static let leastDescriptors: UInt64 = 32
 
     /// The maximum number of open files (RLIMIT_NOFILE).
@@ -41,7 +42,7 @@ public struct ProcessLimits: Sendable {
             cpus: ProcessInfo.processInfo.activeProcessorCount)
     }
 
-    /// Libraries, the allocator's reservations, Dispatch's threads, and two stacks for each CPU.
+    /// The minimum address space in bytes: libraries, the allocator's reservations, Dispatch's threads, two stacks for each CPU.
     var leastAddressSpace: UInt64 { 768 << 20 + UInt64(max(0, cpus)) * (16 << 20) }
 
     /// - Throws: the first limit that is too low.

@@ -3,7 +3,7 @@ import Foundation
 import Hub
 import Logging
 
-/// A process that computes some layers of a model for the server on rank 0: no HTTP, no text.
+/// A process that computes some layers of a model for the server on rank 0, without HTTP or text.
 enum RankServer {
     static let noMPI = """
         mpirun has started several ranks, but this build has no MPI, and each would be a server of its own; build it with: \
@@ -16,7 +16,7 @@ enum RankServer {
 
     /// Runs until rank 0 stops all ranks. Signals are for rank 0 only.
     ///
-    /// - Throws: `ApplicationError` if this rank or another cannot go on.
+    /// - Throws: `ApplicationError` if this rank or another cannot continue.
     @concurrent static func run(_ configuration: ServerConfiguration, logger: Logger) async throws {
         for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
         var configuration = configuration

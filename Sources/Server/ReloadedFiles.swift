@@ -4,8 +4,8 @@ import Foundation
 import HTTP
 import Logging
 
-/// Certificate, key and API key files: checked every few seconds and on SIGHUP, and reloaded if they have changed. If a file is
-/// invalid, the error is logged and the previous content stays in use.
+/// Watches the certificate, key and API key files. Checks them every few seconds and on SIGHUP, and reloads them if they have
+/// changed. If a file is invalid, the error is logged and the previous content stays in use.
 final class ReloadedFiles: Sendable {
     private let configuration: ServerConfiguration
     private let keys: KeyRing
@@ -99,7 +99,7 @@ final class ReloadedFiles: Sendable {
         }
     }
 
-    /// A value that changes when a file is written or replaced.
+    /// Returns a value that changes when a file is written or replaced.
     private static func stamp(_ paths: [String]) -> [Int] {
         paths.flatMap { path -> [Int] in
             var status = stat()

@@ -9,7 +9,7 @@ struct ResponseRegistry {
         var sequences: [SequenceID]
         /// Whether the head of a streamed reply has been sent.
         var isStarted = false
-        /// When it was accepted, or when bytes were last sent.
+        /// When the request arrived, or when bytes were last sent.
         var lastSign: ContinuousClock.Instant
         /// The memory charge of the stream's prompts.
         var charge: MemoryBudget.Reservation?
@@ -18,7 +18,7 @@ struct ResponseRegistry {
     /// A sequence that has not ended in the engine.
     private struct Sequence {
         var exchange: ExchangeID
-        /// The engine keeps the prompt as long as the sequence lives.
+        /// The charge of the prompt, which the engine keeps as long as the sequence exists.
         var charge: MemoryBudget.Reservation?
     }
 
@@ -37,7 +37,7 @@ struct ResponseRegistry {
         return SequenceID(nextSequence)
     }
 
-    /// - Parameter charge: the charge of the prompts: kept until the reply is complete, or aborted, and the last of its
+    /// - Parameter charge: the charge of the prompts. It is kept until the reply is complete or aborted, and the last of its
     ///   sequences has ended.
     mutating func add(
         _ stream: ResponseStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
@@ -54,7 +54,7 @@ struct ResponseRegistry {
         return response.sequences.filter { sequences[$0] != nil }
     }
 
-    /// The exchange of an event; after the last event of a sequence, the sequence is removed.
+    /// Returns the exchange of an event. Removes the sequence after its last event.
     mutating func exchange(of event: TokenEvent) -> ExchangeID? {
         (event.finish == nil ? sequences[event.sequence] : sequences.removeValue(forKey: event.sequence))?.exchange
     }

@@ -2,7 +2,7 @@ import Engine
 import Logging
 import Tokenizers
 
-/// The objects that serve requests once the model is loaded; the server and the console use the same.
+/// The objects that serve requests once the model is loaded. The server and the console share this code.
 struct Serving: Sendable {
     var model: ServedModel
     /// `nil`: the model has no tokenizer.

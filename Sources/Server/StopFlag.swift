@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Whether a process was asked to end, for threads that cannot wait for a signal.
+/// Whether the process was asked to end, for threads that cannot wait for a signal.
 final class StopFlag: Sendable {
     private let flag = Atomic(false)
 

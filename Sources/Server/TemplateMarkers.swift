@@ -3,11 +3,11 @@ import Tokenizers
 
 /// The control tokens that a chat template writes, such as `<|im_start|>`.
 enum TemplateMarkers {
-    /// A warning for each marker that is not a single token of the tokenizer, at most ``mostWarnings``.
+    /// Returns a warning for each marker that is not a single token of the tokenizer, at most ``mostWarnings``.
     ///
-    /// They are warnings, not errors: the model still gets the marker's text, and base models with another model's template are
-    /// made this way intentionally. A template that does not compile is refused, because then there is no prompt at all. Tags
-    /// without bars, such as `<think>` and `<tool_call>`, are plain text in many models and are not checked.
+    /// These are warnings, not errors. The model still gets the marker's text, and some base models intentionally have another
+    /// model's template. A template that does not compile is refused, because then there is no prompt at all. Tags without bars,
+    /// such as `<think>` and `<tool_call>`, are plain text in many models and are not checked.
     static func warnings(_ source: String, _ tokenizer: Tokenizer, _ specialTokens: JSONObject) -> [String] {
         var markers: [(what: String, text: String)] = markers(in: source).map { ("writes \($0)", $0) }
         for (name, value) in specialTokens where source.contains(name) {
@@ -22,7 +22,7 @@ enum TemplateMarkers {
 
     private static let mostWarnings = 16
 
-    /// Every distinct text of the form `<|name|>` in the source. Names that are computed by an expression are not found.
+    /// Returns the distinct texts of the form `<|name|>` in the source, at most 256. Names computed by an expression are not found.
     private static func markers(in source: String) -> [String] {
         let bytes = Array(source.utf8)
         var found: [String] = []

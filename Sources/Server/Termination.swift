@@ -27,12 +27,12 @@ final class Termination: Sendable {
         self.end = end
     }
 
-    /// Called when the server starts to serve: from then on there may be requests to finish.
+    /// Called when the server starts to serve. From then on, there may be requests to finish.
     func startedServing() {
         state.withLock { $0.isServing = true }
     }
 
-    /// Calls `body` for each of these signals, and limits the remaining time; lasts as long as the process.
+    /// Calls `body` for each of these signals, and limits the remaining time, until the returned sources are cancelled.
     func watch(_ signals: [Int32], _ body: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
         signals.map { number in
             // Dispatch only observes signals; the default action would end the process first.
@@ -47,7 +47,7 @@ final class Termination: Sendable {
         }
     }
 
-    /// Handles a signal: ends the process with code 1 if it still runs after its allowance.
+    /// Handles a signal: ends the process with code 1 if it is still running after the allowance.
     func signalled() {
         let allowance = state.withLock { state in
             state.signals += 1
@@ -69,7 +69,7 @@ final class Termination: Sendable {
 
     /// Ignores every signal that would end the process by default and does not indicate a fault.
     ///
-    /// Not ignored: SIGQUIT, SIGABRT and the signals of faults, for their core dumps; SIGXCPU, since a limit of CPU time should
+    /// Not ignored: SIGQUIT, SIGABRT and the signals of faults, for their core dumps; SIGXCPU, because a limit of CPU time should
     /// end the process; SIGKILL and SIGSTOP, which cannot be ignored.
     static func ignoreStraySignals() {
         // SIGPIPE: the reader of the log may end. SIGHUP: reloads files and does not end the server. SIGXFSZ: at its limit,

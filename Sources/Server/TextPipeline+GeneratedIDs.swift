@@ -1,15 +1,15 @@
 import Basics
 import ChatTemplates
 
-// Assistant messages that are sent back with their original ids: tokenizing their text again could give other ids, which are
-// not in the prefix cache.
+// Assistant messages that clients send back with their original ids. Tokenizing their text again could give other ids, which
+// are not in the prefix cache.
 
 extension TextPipeline {
-    /// The ids of a rendered chat. If the template renders a message exactly as it was generated, the given ids are used;
-    /// otherwise its text is tokenized like any other.
+    /// Returns the ids of a rendered chat. If the template renders a message exactly as it was generated, the given ids are used.
+    /// Otherwise its text is tokenized like any other.
     ///
-    /// - Parameter runs: as ``render(_:)`` gives them.
-    /// - Throws: `APIError` for ids that do not decode to the message, and like ``encode(_:_:param:for:)``.
+    /// - Parameter runs: the result of ``render(_:)``.
+    /// - Throws: `APIError` for ids that do not decode to the message, and the errors of ``encode(_:_:param:for:)``.
     func encode(
         _ request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel
     ) throws(APIError) -> [Int32] {
@@ -34,7 +34,7 @@ extension TextPipeline {
         return request.options.truncation?.cut(ids) ?? ids
     }
 
-    /// The ids of a rendered chat of any length.
+    /// Returns the ids of a rendered chat. It may have any length if no message has its original ids.
     func ids(of request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel) throws(APIError) -> [Int32] {
         guard request.messages.allSatisfy(\.tokenIDs.isEmpty) else { return try encode(request, runs, for: model) }
         return tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
@@ -72,7 +72,7 @@ extension TextPipeline {
             let (ids, generated) = try generatedText(of: request.messages[number], at: "messages[\(number)].token_ids")
             let position = spans.last?.bytes.upperBound ?? 0
             for place in places where place.lowerBound >= position {
-                // The generated text begins before the part of it in the message, for instance with a reasoning tag.
+                // The generated text may begin before the message's part of it, for instance with a reasoning tag.
                 let first = max(position, place.upperBound - generated.count)
                 let start = (first..<max(first, place.lowerBound + 1)).first { start in
                     start + generated.count <= text.count && !Cancellation.isRequested
@@ -87,7 +87,7 @@ extension TextPipeline {
         return spans
     }
 
-    /// The ids without those that ended the reply, and their text.
+    /// Returns the message's ids without the special tokens at the end, and their text.
     private func generatedText(
         of message: ChatMessage, at path: String
     ) throws(APIError) -> (ids: [Int32], text: [UInt8]) {

@@ -6,7 +6,7 @@ import JSON
 // Prompts of requests, with a model's tokenizer and chat template.
 
 extension TextPipeline {
-    /// The rendered text of a chat, in runs that mark where special tokens are allowed.
+    /// Returns the rendered text of a chat, in runs that mark where special tokens are allowed.
     ///
     /// - Throws: `APIError.template` if the template refuses the messages or fails.
     func render(_ request: ChatCompletionRequest) throws(APIError) -> [TextRun] {
@@ -24,7 +24,7 @@ extension TextPipeline {
         return try cut(runs, behind: request.messages.last?.json["content"]?.string ?? "")
     }
 
-    /// The runs up to the end of the last message, whose text may be trimmed by the template.
+    /// Returns the runs up to the end of the last message. The template may have trimmed the message's text.
     private func cut(_ runs: [TextRun], behind content: String) throws(APIError) -> [TextRun] {
         let prompt = Array(runs.map(\.text).joined().utf8)
         let space = CharacterSet.whitespacesAndNewlines
@@ -48,11 +48,11 @@ extension TextPipeline {
         return kept
     }
 
-    /// The ids of a prompt.
+    /// Returns the ids of a prompt.
     ///
-    /// A text that is much longer than the context and is not to be truncated is not tokenized completely: first its beginning
-    /// is tokenized, and the number of tokens shows whether the whole text can fit. Otherwise a request that will be refused
-    /// could keep a thread busy for seconds.
+    /// A text that is much longer than the context is not tokenized completely, unless it is truncated. First its beginning is
+    /// tokenized, and the number of tokens shows whether the whole text can fit. Otherwise a request that will be refused could
+    /// keep a thread busy for seconds.
     ///
     /// - Throws: `APIError.promptTooLong`, or `APIError.invalid` for a token that the model does not have.
     func encode(
@@ -62,7 +62,7 @@ extension TextPipeline {
         let sample = 8 * model.maxModelLength
         if options.truncation == nil, let beginning = runs.prefix(bytes: sample) {
             let count = tokenizer.encode(beginning, addSpecialTokens: false).count
-            // The cut changes a few tokens at its position.
+            // The cut may change a few tokens at its position.
             let certain = count - 64
             if certain > model.maxModelLength {
                 throw .promptTooLong(param: param, atLeast: certain, limit: model.maxModelLength)
@@ -93,7 +93,7 @@ extension TextPipeline {
 }
 
 extension [TextRun] {
-    /// The runs of about the first `bytes` bytes, cut between characters; `nil` when that is everything.
+    /// Returns the runs of about the first `bytes` bytes, cut between characters; `nil` if that is everything.
     fileprivate func prefix(bytes: Int) -> [TextRun]? {
         var room = bytes
         var runs: [TextRun] = []

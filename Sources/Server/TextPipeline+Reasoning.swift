@@ -1,7 +1,7 @@
 import Basics
 
 extension TextPipeline {
-    /// A tracker for the reasoning of a reply; `nil` if the model does not reason, or if its tags are not single tokens.
+    /// Returns a tracker for the reasoning of a reply; `nil` if the model does not reason, or if its tags are not single tokens.
     ///
     /// - Parameter isOpen: whether the prompt has opened the reasoning.
     func reasoningTracker(isOpen: Bool) -> ReasoningTracker? {

@@ -1,12 +1,12 @@
 import ChatTemplates
 import JSON
 
-// System messages behind the beginning of a conversation, as Claude Code sends them: many chat templates refuse them, or leave
+// System messages after the beginning of a conversation, as Claude Code sends them. Many chat templates refuse them, or leave
 // them out.
 
 extension TextPipeline {
-    /// Whether a template shows system messages behind the beginning of a conversation, tried on two small ones. One that shows no
-    /// conversation at all says nothing about that.
+    /// Whether a template shows system messages after the beginning of a conversation, tested with two small conversations. True
+    /// for a template that fails even without such messages, because the test then shows nothing.
     static func readsLateSystemMessages(_ template: ChatTemplate, specialTokens: JSONObject) -> Bool {
         func message(_ role: String, _ content: String) -> JSONValue {
             ["role": .string(role), "content": .string(content)]
@@ -26,10 +26,10 @@ extension TextPipeline {
         }
     }
 
-    /// The request as the chat template can show it: where the template does not take late system messages, they are told to the
-    /// model as a part of the user's turn, in a tag, which is how Claude Code itself writes them for such models.
+    /// Returns the request in a form that the chat template can show. If the template does not take late system messages, they
+    /// become a part of the user's turn, in a tag, as Claude Code itself writes them for such models.
     ///
-    /// - Throws: `APIError` where the server is strict.
+    /// - Throws: `APIError` if the server is strict.
     func adapted(_ request: ChatCompletionRequest, for model: ServedModel) throws(APIError) -> ChatCompletionRequest {
         guard !readsLateSystemMessages, request.messages.dropFirst().contains(where: \.isSystem) else {
             return request
@@ -45,11 +45,11 @@ extension TextPipeline {
         return adapted
     }
 
-    /// Those right behind the first message, a system message, join it. Others join the user's message before them, or else the one
-    /// behind them; where there is neither, they become one.
+    /// Moves late system messages. Those directly after a system message at the beginning are joined to it. Others are joined to
+    /// the user's message before them, or else to the one after them. If there is neither, they become a user's message.
     private static func movingLateSystemMessages(_ messages: [ChatMessage]) -> [ChatMessage] {
         var moved: [ChatMessage] = []
-        /// The message that is reminders only, if it is the last.
+        /// The index of the last message, if it consists of reminders only.
         var reminders: Int?
         for message in messages {
             let last = moved.indices.last

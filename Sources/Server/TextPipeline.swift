@@ -6,28 +6,29 @@ import Grammars
 import JSON
 import Tokenizers
 
-/// The tokenizer and the chat template of a model. A model without a tokenizer has none and can be used only with token ids.
+/// The tokenizer and the chat template of a model. A model without a tokenizer has no pipeline and can be used only with token
+/// ids.
 struct TextPipeline: Sendable {
     let tokenizer: Tokenizer
-    /// `nil` if the model has no chat template: then the chat endpoints are not available.
+    /// The chat template; `nil` if the model has none. The chat endpoints are then not available.
     let template: ChatTemplate?
     /// The source of ``template``; `nil` without one.
     let templateSource: String?
-    /// `bos_token` and so on, the variables of templates.
+    /// The template variables for special tokens, such as `bos_token`.
     let specialTokens: JSONObject
     /// The class of the tokenizer in Python programs.
     let tokenizerClass: String
     let grammars: GrammarCompiler
     /// The syntax of the model's replies, derived from the chat template.
     var outputSyntax: ChatOutputSyntax
-    /// Whether the template shows system messages behind the beginning of a conversation.
+    /// Whether the template shows system messages after the beginning of a conversation.
     let readsLateSystemMessages: Bool
     /// Whether special tokens in the text of users and tools are parsed.
     var trustsUserContent = false
     /// Warnings about the model that do not prevent it from being served.
     let warnings: [String]
 
-    /// Reads the text files beside a model; without them, what is in a GGUF file.
+    /// Reads the text files of a model, or without them, the text data in a GGUF file.
     ///
     /// - Parameters:
     ///   - model: a model folder or a GGUF file.
@@ -87,7 +88,7 @@ struct TextPipeline: Sendable {
 
     /// - Parameters:
     ///   - file: where the template is, for its errors.
-    ///   - makeTokenizer: takes the literals of the template.
+    ///   - makeTokenizer: creates the tokenizer, given the literals of the template.
     private init(
         specialTokens: JSONObject, tokenizerClass: String?, template source: String?, file: String,
         makeTokenizer: (_ literals: [String]) throws(TextPipelineError) -> Tokenizer
@@ -118,9 +119,9 @@ struct TextPipeline: Sendable {
     }
 }
 
-/// A text file of the model cannot be used.
+/// The error of a text file of the model that cannot be used.
 struct TextPipelineError: Error, CustomStringConvertible {
-    /// `nil`: the reason names it.
+    /// The path of the file; `nil` if the reason names it.
     let file: String?
     let reason: String
 

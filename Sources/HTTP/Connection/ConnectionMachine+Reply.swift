@@ -1,8 +1,8 @@
 import HTTPTypes
 
-// The service's side of an exchange. Calls after its end are ignored: the service may not have been notified yet.
+// The service's side of an exchange. Calls after its end are ignored, because the service may not have been notified yet.
 extension ConnectionMachine {
-    /// A whole reply; Content-Length is added.
+    /// Sends a whole reply, and adds Content-Length.
     mutating func respond(_ head: HTTPResponse, body: [UInt8], at moment: Moment) {
         guard phase == .serving else { return }
         let framing: ResponseEncoder.Framing = head.status.forbidsBody ? .none : .length(body.count)

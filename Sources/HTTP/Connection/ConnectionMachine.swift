@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// One HTTP/1.1 connection as a value: events in, actions out, no I/O and no clock of its own.
+/// The state machine of one HTTP/1.1 connection, as a value. It takes events and returns actions. It has no I/O and no clock.
 ///
 ///     head ──► body ──► serving ──► flushing ──► head (keep-alive)
 ///      │        │          │           └───────► lingering ──► closed
@@ -25,8 +25,8 @@ struct ConnectionMachine {
 
     let limits: ConnectionLimits
     private let errorBody: ErrorBody
-    /// The account to charge for a request's body; nil: the body is not read, the request is served without it, and it is the
-    /// connection's last.
+    /// Returns the account to charge for a request's body. If it is nil, the body is not read, the request is served without it,
+    /// and it is the connection's last.
     private let bodyAccount: @Sendable (HTTPRequest) -> MemoryBudget.Account?
     /// The only paths that are served; nil: all.
     private let admittedPaths: Set<String>?
@@ -36,26 +36,26 @@ struct ConnectionMachine {
     var phase = Phase.head
     var actions: [ConnectionAction] = []
     var outbound: OutboundBuffer
-    /// The exchange that is being served; also while its body arrives.
+    /// The exchange that is being served, or whose body is arriving.
     var exchange: Exchange?
     /// Whether each further exchange is the connection's last.
     var isRetiring = false
 
-    /// Whether enough is buffered, so that the loop must not read more for now.
+    /// Whether so much is buffered that the loop must not read more for now.
     private(set) var isReadingPaused = false
 
     private var inbound = ByteBuffer()
     private var parser: RequestParser
     private var decoder: BodyDecoder?
-    /// The request whose body arrives; nil outside of the body phase.
+    /// The request whose body is arriving; nil outside of the body phase.
     private var awaitingBody: HTTPRequest?
     /// Whether a byte of the head has arrived.
     private var headBegan = false
     private var lingeredBytes = 0
-    /// The time since which the connection has waited for a complete request, or for the peer to close; nil while a request is
+    /// The time at which the connection began to wait for a complete request, or for the peer to close; nil while a request is
     /// served.
     var waitsSince: ContinuousClock.Instant? { waiting.map { Moment.origin + $0 } }
-    /// All times are since `Moment.origin`.
+    /// The same as ``waitsSince``. This and all times below are since `Moment.origin`.
     private var waiting: Duration?
     private var readDeadline: Duration?
     /// The progress of the body; nil outside of the body phase.
@@ -89,12 +89,12 @@ struct ConnectionMachine {
         return machine.nextDeadline().map { Moment.origin + $0 }
     }
 
-    /// The same, since `Moment.origin`. Mutating, because then the owner of a machine in a class does not copy it for the call.
+    /// Returns the same since `Moment.origin`. Mutating, so that a class that owns a machine does not copy it for the call.
     mutating func nextDeadline() -> Duration? {
         earlier(earlier(readDeadline, bodyDeadline), earlier(bodyProgress?.end, writeProgress?.end))
     }
 
-    /// The actions since the last call, in order.
+    /// Returns the actions since the last call, in order.
     mutating func takeActions() -> [ConnectionAction] {
         checkInvariants()
         defer { actions = [] }
@@ -129,8 +129,8 @@ struct ConnectionMachine {
         }
     }
 
-    /// Called for FIN or a reset, detected by reading or writing. A peer that closes only its sending side before the reply's
-    /// end is treated as gone: it cannot be distinguished from one that closed.
+    /// Called for FIN or a reset, detected by reading or writing. A peer that closes only its sending side before the end of the
+    /// reply is treated as gone, because it cannot be distinguished from one that closed the connection.
     mutating func peerClosed() {
         close()
     }
@@ -144,7 +144,7 @@ struct ConnectionMachine {
         settle(at: moment)
     }
 
-    /// Called at `deadline`, or earlier: the deadline may have moved.
+    /// Called at `deadline`, or earlier, because the deadline may have moved.
     mutating func deadlineReached(at moment: Moment) {
         if writeProgress?.isKept(at: moment.time) == false { return close() }
         if bodyProgress?.isKept(at: moment.time) == false { return refuse(.timedOut, at: moment) }
@@ -153,7 +153,7 @@ struct ConnectionMachine {
         if phase == .head, headBegan { refuse(.timedOut, at: moment) } else { close() }
     }
 
-    /// Called when the listeners are closed: an idle connection closes now, any other after its reply.
+    /// Called when the listeners are closed. An idle connection closes now, any other after its reply.
     mutating func retire() {
         isRetiring = true
         if phase == .head, !headBegan { close() }
@@ -187,7 +187,7 @@ struct ConnectionMachine {
         // Most requests have no body, so nothing has to be read or charged.
         guard head.framing != .length(0) else { return deliver(head.request) }
         guard let account = bodyAccount(head.request) else {
-            // The partial body would otherwise be parsed as the next request.
+            // Otherwise the partial body would be parsed as the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
             return deliver(head.request)
@@ -205,8 +205,8 @@ struct ConnectionMachine {
         }
     }
 
-    /// Whether a body may begin. Bodies that have begun have priority, so a large one needs room for all of it. Only received
-    /// bytes are charged, not the announced length.
+    /// Whether a body may begin. Bodies that have begun have priority, so a large body may begin only if there is room for all of
+    /// it. Only received bytes are charged, not the announced length.
     private func hasRoom(for framing: RequestHead.Framing, of account: MemoryBudget.Account) -> Bool {
         switch framing {
         case .length(let count): bodyBudget.hasRoom(for: count - BodyBuffer.freeBytes, of: account)

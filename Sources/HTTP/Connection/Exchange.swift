@@ -4,7 +4,7 @@ import HTTPTypes
 struct Exchange {
     enum Reply: Equatable {
         case none
-        /// A stream; `sendsBody` is false where the status code or HEAD forbids a body.
+        /// A stream; `sendsBody` is false if the status code or HEAD forbids a body.
         case streaming(ResponseEncoder.Framing, sendsBody: Bool)
     }
 

@@ -11,8 +11,8 @@ struct OutboundBuffer {
 
     var count: Int { buffer.count }
 
-    /// Whether `count` more bytes may be pending. Any size fits an empty buffer: a large piece does not mean that the reader is
-    /// slow.
+    /// Whether `count` more bytes may be pending. Any size fits an empty buffer, because a large piece does not mean that the
+    /// reader is slow.
     func hasRoom(for count: Int) -> Bool {
         buffer.isEmpty || buffer.count + count <= limit
     }

@@ -7,20 +7,20 @@ struct ProgressWindow {
     /// The end of the current window, since `Moment.origin`.
     private(set) var end: Duration
 
-    /// - Parameter rate: In bytes a second.
+    /// - Parameter rate: The minimum rate in bytes per second.
     init(rate: Int, length: Duration, at time: Duration) {
         leastBytes = Int(Double(rate) * (length / .seconds(1)))
         self.length = length
         end = time + length
     }
 
-    /// `count` bytes were transferred.
+    /// Records that `count` bytes were transferred.
     mutating func moved(_ count: Int) {
         bytes += count
     }
 
-    /// At a window's end: returns true and begins the next window, or false if too few bytes moved in this one. Returns true
-    /// before the end.
+    /// Returns whether the rate is kept. At the end of a window, returns false if too few bytes moved in it, otherwise begins the
+    /// next one. Before the end, returns true.
     mutating func isKept(at time: Duration) -> Bool {
         guard end <= time else { return true }
         guard bytes >= leastBytes else { return false }

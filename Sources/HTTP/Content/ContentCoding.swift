@@ -6,13 +6,13 @@ public enum ContentCoding: String, Sendable, CaseIterable {
     /// The zlib format; raw deflate data is accepted too, because many clients send it under this name.
     case deflate
 
-    /// The maximum number of codings of one body: each costs a pass over all of it.
+    /// The maximum number of codings of one body. Each costs a pass over the whole body.
     public static let mostOfBody = 2
     /// The supported codings as an Accept-Encoding field (RFC 9110, 12.5.3).
     public static let accepted = (allCases.map(\.rawValue) + ["identity"]).joined(separator: ", ")
 
-    /// The codings in a Content-Encoding field, in the order in which they were applied; `identity` is ignored. nil if one is
-    /// unknown, or if there are more than ``mostOfBody``.
+    /// Returns the codings in a Content-Encoding field, in the order in which they were applied, without `identity`. Returns nil
+    /// if one is unknown, or if there are more than ``mostOfBody``.
     public static func list(_ field: String?) -> [ContentCoding]? {
         var codings: [ContentCoding] = []
         for name in (field ?? "").split(separator: ",") {

@@ -1,6 +1,6 @@
 import CZlib
 
-/// Decodes the codings of a request body. Pure; the work is proportional to the decoded size, so it runs off the event loop.
+/// Decodes the codings of a request body. Pure. The work is proportional to the decoded size, so it runs off the event loop.
 public struct ContentDecoder {
     /// The maximum size of the body, and of intermediate results between two codings: the limit of a plain body.
     private let limit: Int
@@ -16,12 +16,12 @@ public struct ContentDecoder {
         self.shouldStop = shouldStop
     }
 
-    /// The decoded bytes of a body, and their charge. Memory is charged before it is allocated, piece by piece, and never
-    /// exceeds the limit: a small body that decodes to gigabytes costs no more than a large plain one.
+    /// Returns the decoded bytes of a body, and their charge. Memory is charged before it is allocated, piece by piece, and never
+    /// exceeds the limit, so a small body that decodes to gigabytes costs no more than a large plain one.
     ///
     /// - Parameters:
     ///   - body: The body as received.
-    ///   - codings: In the order in which they were applied.
+    ///   - codings: The codings in the order in which they were applied.
     ///   - charge: The charge of the body; the decoded one is charged in addition.
     public func decode(
         _ body: [UInt8], _ codings: [ContentCoding], charge: MemoryBudget.Reservation
@@ -88,9 +88,9 @@ private final class InflateStream {
     private let stream: UnsafeMutablePointer<z_stream>
     private var output = [UInt8](repeating: 0, count: stepBytes)
 
-    /// nil if there is no memory for its window.
+    /// Returns nil if there is no memory for the window.
     ///
-    /// - Parameter firstBytes: Distinguish zlib's format from raw deflate data.
+    /// - Parameter firstBytes: The first two bytes, which distinguish zlib's format from raw deflate data.
     init?(_ coding: ContentCoding, firstBytes: ArraySlice<UInt8>) {
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
@@ -103,7 +103,7 @@ private final class InflateStream {
         stream.deallocate()
     }
 
-    /// The argument of zlib for the largest window and the format.
+    /// Returns zlib's argument for the largest window and the format.
     private static func windowBits(_ coding: ContentCoding, _ firstBytes: ArraySlice<UInt8>) -> Int32 {
         switch coding {
         case .gzip: MAX_WBITS + 16
@@ -121,7 +121,7 @@ private final class InflateStream {
     func inflate(_ input: ArraySlice<UInt8>) -> Step {
         let status = input.prefix(Self.stepBytes).withUnsafeBufferPointer { input in
             output.withUnsafeMutableBufferPointer { output in
-                // zlib only reads there.
+                // zlib only reads from it.
                 stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)
                 stream.pointee.avail_in = UInt32(input.count)
                 stream.pointee.next_out = output.baseAddress

@@ -11,7 +11,7 @@ package final class TLSClientContext: Sendable {
             preconditionFailure("libssl has no memory for a context")
         }
         trinity_ssl_restrict(context)
-        // Without authorities every certificate is refused, with a reason that names them.
+        // Without authorities, every certificate is refused, with a reason that mentions them.
         SSL_CTX_set_default_verify_paths(context)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
         self.context = Mutex(context)
@@ -21,9 +21,9 @@ package final class TLSClientContext: Sendable {
         context.withLock { SSL_CTX_free($0) }
     }
 
-    /// The client side of a new connection to `host`, a name or an IP address, for which the certificate must be valid.
+    /// Creates the client side of a new connection to `host`, a name or an IP address, for which the certificate must be valid.
     package func makeSession(host: String) -> TLSSession {
-        // Passed as a number, since the compiler cannot know that libssl separates the shared context from the session.
+        // Passed as a number, because the compiler cannot know that libssl separates the shared context from the session.
         let address = context.withLock { UInt(bitPattern: SSL_new($0)) }
         guard let session = OpaquePointer(bitPattern: address) else {
             preconditionFailure("libssl has no memory for a session")

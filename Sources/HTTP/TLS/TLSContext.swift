@@ -7,7 +7,7 @@ public struct TLSFiles: Sendable, Hashable {
     public var certificateChain: String
     /// Its private key, unencrypted.
     public var privateKey: String
-    /// The authorities for client certificates; nil requires none, otherwise a client without a certificate is rejected.
+    /// The authorities for client certificates. If it is not nil, a client without a certificate is rejected.
     public var clientAuthorities: String?
 
     public init(certificateChain: String, privateKey: String, clientAuthorities: String? = nil) {
@@ -54,9 +54,9 @@ public final class TLSContext: Sendable {
         context.withLock { SSL_CTX_free($0) }
     }
 
-    /// The server side of a new connection.
+    /// Creates the server side of a new connection.
     package func makeSession() -> TLSSession {
-        // Passed as a number, since the compiler cannot know that libssl separates the shared context from the session.
+        // Passed as a number, because the compiler cannot know that libssl separates the shared context from the session.
         let address = context.withLock { UInt(bitPattern: SSL_new($0)) }
         guard let session = OpaquePointer(bitPattern: address) else {
             preconditionFailure("libssl has no memory for a session")
@@ -85,8 +85,8 @@ public final class TLSContext: Sendable {
             throw TLSError(
                 file: files.privateKey, reason: isMismatch ? "is not the key of \(files.certificateChain)" : failure)
         }
-        // Tickets from before a change of the authorities must not grant access; contexts of other files have other ticket
-        // keys.
+        // Tickets from before a change of the authorities must not grant access. This is safe, because contexts of other files have
+        // other ticket keys.
         let name = Array("trinity".utf8)
         SSL_CTX_set_session_id_context(context, name, UInt32(name.count))
         guard let authorities = files.clientAuthorities else { return }
@@ -97,7 +97,7 @@ public final class TLSContext: Sendable {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
     }
 
-    /// The error of libssl's last failed call on this thread.
+    /// Returns the error of libssl's last failed call on this thread.
     private static func failure(_ summary: String) -> String {
         let code = ERR_get_error()
         ERR_clear_error()

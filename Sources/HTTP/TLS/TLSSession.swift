@@ -1,8 +1,8 @@
 import COpenSSL
 import Synchronization
 
-/// TLS of one connection between two memory buffers, without I/O: it converts ciphertext to plaintext and back. Used by one
-/// thread at a time, but not always the same: handshakes run off the loop.
+/// The TLS session of one connection, between two memory buffers and without I/O. It converts ciphertext to plaintext and back.
+/// One thread at a time uses it, but not always the same one, because handshakes run off the loop.
 package final class TLSSession: Sendable {
     package enum Handshake: Equatable {
         case done
@@ -72,7 +72,7 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Plaintext of the received data, at most one record's; after the handshake.
+    /// Returns plaintext of the received data, at most one record. Called after the handshake.
     package func read() -> Received {
         state.withLock { state in
             // A peer can request new keys repeatedly without reading the replies (RFC 8446, 4.6.3).
@@ -88,8 +88,7 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Encrypts the beginning of `bytes`, at most one record; returns the number of bytes it took, nil if the session has
-    /// ended.
+    /// Encrypts the beginning of `bytes`, at most one record. Returns the number of encrypted bytes, nil if the session has ended.
     package func write(_ bytes: [UInt8]) -> Int? {
         state.withLock { state in
             ERR_clear_error()
@@ -98,8 +97,8 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Ciphertext that the peer may leave unread before reading from it stops: a record, and about 2,000 replies to key
-    /// updates.
+    /// The maximum number of bytes of ciphertext that the peer may leave unread before the session ends: a record, and about 2,000
+    /// replies to key updates.
     static let mostUnreadBytes = 65536
 
     /// The maximum number of plain bytes of a record (RFC 8446, 5.1).

@@ -1,7 +1,7 @@
 /// A socket and its machine. The loop performs the machine's actions.
 final class Connection {
     let id: Int
-    /// For the log.
+    /// The peer's address, for the log.
     let peer: String
     var machine: ConnectionMachine
     /// The exchange that was delivered to the service and has not ended.
@@ -15,7 +15,7 @@ final class Connection {
     let tls: TLSSession?
     /// The state of the handshake; nil if there is none to wait for.
     var handshake: Handshake?
-    /// Encrypted bytes that the kernel has not accepted, and the number of plain bytes that they contain.
+    /// The encrypted bytes that the kernel has not accepted, and the number of plain bytes that they contain.
     private var record = ByteBuffer()
     private var recordContent = 0
     /// Whether FIN follows the pending output.
@@ -24,7 +24,7 @@ final class Connection {
     enum Handshake {
         /// Waits for the peer.
         case receiving
-        /// Waits for its turn to compute, or computes, off the loop.
+        /// Computes off the loop, or waits for its turn to do so.
         case computing
     }
 
@@ -32,7 +32,7 @@ final class Connection {
     private let sockets: SocketSet
     private var interest = SocketSet.Interest.read
 
-    /// Nil: the kernel cannot watch another socket.
+    /// Returns nil if the kernel cannot watch another socket.
     /// - Parameter id: Identifies its events in `sockets`.
     init?(id: Int, socket: Socket, sockets: SocketSet, peer: String, tls: TLSSession?, machine: ConnectionMachine) {
         self.tls = tls
@@ -84,7 +84,7 @@ final class Connection {
         return transfer
     }
 
-    /// Whether there is output; before the end of a handshake, none from the machine.
+    /// Whether there is output to write. Before the end of the handshake, the machine's output does not count.
     var hasOutput: Bool {
         (handshake == nil && !machine.outbound.isEmpty) || !record.isEmpty || tls?.hasOutput == true
     }
@@ -120,7 +120,7 @@ final class Connection {
         return .bytes(recordContent)
     }
 
-    /// Writes without TLS, for a peer that does not use it. As far as the kernel accepts it at once.
+    /// Writes without TLS, for a peer that does not use it, as many bytes as the kernel accepts at once.
     func writePlain(_ bytes: [UInt8]) {
         _ = bytes.withUnsafeBytes(socket.write)
     }
@@ -131,7 +131,7 @@ final class Connection {
         endsSending = true
     }
 
-    /// Called when no output is pending any more.
+    /// Called when no more output is pending.
     func outputEnded() {
         setAwaitingWritable(false)
         guard endsSending else { return }
@@ -154,7 +154,7 @@ final class Connection {
         sockets.change(socket, as: id, interest)
     }
 
-    /// The socket closes when this, its last owner, is deinitialized.
+    /// Stops watching the socket, which closes when this, its last owner, is deinitialized.
     func close() {
         // Without close_notify the peer could not distinguish the end from a truncation attack (RFC 8446, 6.1).
         if let tls, handshake != .computing {

@@ -9,7 +9,7 @@ extension EventLoop {
         }
     }
 
-    /// Closes every connection, for instance after the drain deadline; each open exchange ends as gone.
+    /// Closes every connection, for instance after the drain deadline. Each open exchange ends with `clientGone`.
     public func closeConnections() {
         for connection in connectionTable.values {
             connection.machine.close()
@@ -19,10 +19,10 @@ extension EventLoop {
 
     // MARK: Events
 
-    /// Processes the events of the sockets in one turn, and runs the due timers; returns the time of the next timer.
+    /// Processes the events of the sockets in one turn, and runs the due timers. Returns the time of the next timer.
     ///
-    /// First all requests are read, then all are answered, then all replies are written. A client with many connections is woken
-    /// by the first reply, and is still running when the others arrive. To wake it costs as much as the rest of a small reply.
+    /// First all requests are read, then all are answered, then all replies are written. The first reply wakes a client with many
+    /// connections, which is still running when the others arrive. Waking it costs as much as the rest of a small reply.
     func round(_ events: [SocketSet.Event]) -> ContinuousClock.Instant? {
         if !events.isEmpty {
             turn { loop in
@@ -34,7 +34,7 @@ extension EventLoop {
 
     private func handle(_ event: SocketSet.Event) {
         guard let connection = connectionTable[event.number] else {
-            // Otherwise an earlier event has closed it.
+            // If it is not a listener either, an earlier event has closed it.
             if let listener = listeners[event.number] { acceptConnections(of: listener, event.number) }
             return
         }
@@ -85,7 +85,7 @@ extension EventLoop {
         touch(connection)
     }
 
-    /// Closes the connection that has waited longest for a complete request; false if none has waited long enough.
+    /// Closes the connection that has waited longest for a complete request. Returns false if none has waited long enough.
     private func makeRoom() -> Bool {
         let waiting = connectionTable.values.compactMap { connection in
             connection.machine.waitsSince.map { (since: $0, connection: connection) }
@@ -167,7 +167,7 @@ extension EventLoop {
         if let deadline = connection.machine.nextDeadline() { arm(for: deadline) }
     }
 
-    /// Keeps the total pending output within its bound: beyond it, the connection with the most pending output is closed. O(1),
+    /// Keeps the total pending output within its bound. Beyond it, the connection with the most pending output is closed. O(1),
     /// or O(connections) beyond the bound.
     private func countOutbound(_ connection: Connection) {
         let count = connection.machine.outbound.count
@@ -180,8 +180,8 @@ extension EventLoop {
         touch(largest)
     }
 
-    /// Writes until the kernel accepts no more, or until the limit of one turn: a fast reader of a large reply does not block
-    /// other connections.
+    /// Writes until the kernel accepts no more, or until the limit of one turn, so that a fast reader of a large reply does not
+    /// block other connections.
     func flush(_ connection: Connection) {
         var written = 0
         while connection.hasOutput {

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Handshakes that wait for one of a few slots to be computed in; at most one per connection.
+/// A queue of handshakes that wait for one of a few slots for their computation, at most one per connection.
 struct HandshakeQueue {
     var running = 0
     var waiting: [Int] = []
@@ -18,7 +18,7 @@ extension EventLoop {
         case .bytes:
             connection.handshake = .computing
             connection.setReading(false)
-            // The session is not used; pending output is written after the handshake was computed.
+            // The loop does not use the session now. Pending output is written after the handshake was computed.
             connection.setAwaitingWritable(false)
             handshakes.waiting.append(connection.id)
             computeHandshakes()

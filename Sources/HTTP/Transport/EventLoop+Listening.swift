@@ -1,5 +1,5 @@
 extension EventLoop {
-    /// Starts to accept connections, on every address of `host`: for `localhost` on both 127.0.0.1 and ::1.
+    /// Starts to accept connections on every address of `host`; for `localhost`, on both 127.0.0.1 and ::1.
     ///
     /// - Parameters:
     ///   - host: An IPv4 or IPv6 address, a name of this machine, or `unix:` and the path of a socket.

@@ -1,7 +1,7 @@
 import Foundation
 
 extension EventLoop {
-    /// Runs `work` once, as a turn, unless it is cancelled or the loop is deinitialized before.
+    /// Runs `work` once after `delay`, as a turn, unless it is cancelled or the loop is deinitialized before.
     public func schedule(
         after delay: Duration, _ work: @escaping @Sendable (isolated EventLoop) -> Void
     ) -> TimerID {
@@ -10,16 +10,16 @@ extension EventLoop {
         return id
     }
 
-    /// Has no effect if the timer has fired.
+    /// Cancels a timer. Has no effect if it has fired.
     public func cancel(_ id: TimerID) {
         timers.remove(id)
     }
 
-    /// Runs the due timers; returns the time of the next one.
+    /// Runs the due timers. Returns the time of the next one.
     func fireTimers() -> ContinuousClock.Instant? {
         guard timers.next != nil || armedDeadline != nil else { return nil }
         let now = ContinuousClock.now
-        // One at a time: a timer can cancel another one that is due.
+        // One at a time, because a timer can cancel another one that is due.
         while let work = timers.takeDue(at: now) { turn(work) }
         if let armedDeadline, Moment.origin + armedDeadline <= now { turn { $0.checkDeadlines() } }
         let deadline = armedDeadline.map { Moment.origin + $0 }
@@ -29,8 +29,8 @@ extension EventLoop {
 
     // MARK: Connection deadlines
 
-    /// One timer serves all connections. It is set for the earliest known deadline. Deadlines mostly move later, so busy
-    /// connections do not change it, and idle ones cost a check every minute or so.
+    /// Sets the time of the next check of deadlines. One timer serves all connections, set for the earliest known deadline.
+    /// Deadlines mostly move later, so busy connections do not change it, and idle ones cost a check every minute or so.
     func arm(for deadline: Duration) {
         // Slightly late, so that nearby deadlines share one check.
         let deadline = deadline + .milliseconds(20)

@@ -1,11 +1,11 @@
 import HTTPTypes
 import Synchronization
 
-/// An HTTP/1.1 server on one thread: the only owner of its listeners, connections, timers and service.
+/// An HTTP/1.1 server on one thread, the only owner of its listeners, connections, timers and service.
 ///
 /// Work is done in turns: the events of the sockets, a timer or posted work. The output of a turn is written at its end, in one
-/// call per connection; then the service is notified of ended and arrived requests. So the service is never called from inside
-/// one of its own calls.
+/// call per connection. Then the service is notified of ended and arrived requests, so it is never called from inside one of
+/// its own calls.
 public actor EventLoop {
     /// A notification for the service.
     private enum Notice {
@@ -19,11 +19,11 @@ public actor EventLoop {
     /// The service that was passed to `serve`. Posted work finds it here: `loop.service as? MyService`.
     public private(set) var service: (any HTTPService)?
 
-    /// By the number of their events.
+    /// The listeners by the number of their events.
     var listeners: [Int: Listener] = [:]
     /// The addresses bound by `listen`, with actual ports.
     public internal(set) var addresses: [ListeningAddress] = []
-    /// The file of the Unix socket, if there is one: code that exits without closing the listeners must remove it.
+    /// The file of the Unix socket, if there is one. Code that exits without closing the listeners must remove it.
     public internal(set) var socketFile: SocketFile?
     var connectionTable: [Int: Connection] = [:]
     /// The TLS context of new connections; nil without TLS.
@@ -40,10 +40,10 @@ public actor EventLoop {
     private var exchanges: [ExchangeID: Connection] = [:]
     private var dirty: [Connection] = []
     private var notices: [Notice] = []
-    /// The memory of the last lists, for the next ones.
+    /// The storage of the last lists, for the next ones.
     private var performed: [Connection] = []
     private var notified: [Notice] = []
-    /// The longest list whose memory is kept.
+    /// The maximum capacity of a list whose storage is kept.
     private static let keptEntries = 1024
     /// The time at which the current turn began; nil outside of turns.
     private var turnBegin: Moment?
@@ -61,7 +61,7 @@ public actor EventLoop {
     public init(configuration: HTTPConfiguration = HTTPConfiguration(), label: String = "http") throws(TransportError) {
         self.configuration = configuration
         executor = try LoopExecutor(label: label)
-        // Weak: otherwise the loop and its thread would keep each other alive.
+        // Weak, because otherwise the loop and its thread would keep each other alive.
         executor.start { [weak self] events in
             self?.assumeIsolated { $0.round(events) }
         }
@@ -84,7 +84,7 @@ public actor EventLoop {
         tls = context
     }
 
-    /// Exchanges whose reply has not ended.
+    /// The number of exchanges whose reply has not ended.
     public var activeExchanges: Int { exchanges.count }
 
     /// The number of open connections, including idle ones.
@@ -107,7 +107,7 @@ public actor EventLoop {
         touch(connection)
     }
 
-    /// Sends a piece of a stream's body. If the peer has left more than the bound unread, the connection is closed: `ended`
+    /// Sends a piece of a stream's body. If the peer has left more than the bound unread, the connection is closed, and `ended`
     /// follows.
     public func send(_ exchange: ExchangeID, _ bytes: [UInt8]) {
         guard let connection = exchanges[exchange] else { return }
@@ -146,7 +146,7 @@ public actor EventLoop {
         turnBegin = nil
     }
 
-    /// Called when the machine may have actions; they are performed at the turn's end. Outside of a turn, one is scheduled.
+    /// Called when the machine may have actions. They are performed at the end of the turn. Outside of a turn, one is scheduled.
     func touch(_ connection: Connection) {
         guard !connection.isDirty else { return }
         connection.isDirty = true
@@ -188,15 +188,15 @@ public actor EventLoop {
         notices.append(.ended(exchange, outcome))
     }
 
-    // MARK: Small things
+    // MARK: Numbers and time
 
-    /// A number for a listener, a connection or a timer.
+    /// Returns a new number for a listener, a connection or a timer.
     func nextNumber() -> Int {
         lastNumber += 1
         return lastNumber
     }
 
-    /// The time; in a turn, that of its beginning, since a turn is short and asks often.
+    /// Returns the time. In a turn, it is the time of the turn's beginning, because a turn is short and needs the time often.
     func now() -> Moment {
         if let turnBegin { return turnBegin }
         let second = unixSeconds()

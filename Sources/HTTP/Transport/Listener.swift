@@ -5,7 +5,7 @@ final class Listener {
     private let id: Int
     private let socket: Socket
     private let sockets: SocketSet
-    /// Of a Unix socket.
+    /// The file of a Unix socket; nil for other sockets.
     let file: SocketFile?
 
     /// - Parameters:
@@ -30,7 +30,7 @@ final class Listener {
     }
 
     func close() {
-        // While no other process can listen there.
+        // Removed first, while no other process can listen there.
         file?.remove()
         sockets.remove(socket)
     }

@@ -2,9 +2,9 @@ import Foundation
 
 /// The address of a listener, with the actual port if 0 was requested.
 public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
-    /// Numeric, IPv6 without brackets; or `unix:` and the path of a socket.
+    /// The numeric address, IPv6 without brackets, or `unix:` and the path of a socket.
     public var host: String
-    /// 0 for a Unix socket.
+    /// The port; 0 for a Unix socket.
     public var port: Int
 
     public var description: String {
@@ -28,10 +28,11 @@ public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
         return bytes == [UInt8](repeating: 0, count: 15) + [1] || bytes.starts(with: mapped)
     }
 
-    /// The numeric addresses of a host, in the order of the system's preference; their ports are 0.
+    /// Returns the numeric addresses of a host, in the order of the system's preference, with port 0. Blocks during name
+    /// resolution.
     ///
     /// - Parameter host: An IPv4 or IPv6 address (optionally in brackets), a name, or `unix:` and a path.
-    /// - Throws: `unknownHost`. Blocks during name resolution.
+    /// - Throws: `unknownHost`.
     public static func resolve(_ host: String) throws(TransportError) -> [ListeningAddress] {
         if SocketFile.path(of: host) != nil { return [ListeningAddress(host: host, port: 0)] }
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.contains(":")

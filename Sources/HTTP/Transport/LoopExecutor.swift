@@ -1,7 +1,7 @@
 import Dispatch
 import Synchronization
 
-/// The thread of an event loop and the executor of its actor. It waits in the kernel for sockets, timers and work of other
+/// The thread of an event loop and the executor of its actor. It waits in the kernel for sockets, timers and work from other
 /// threads.
 ///
 /// The thread is a block on a serial dispatch queue that runs until `stop`. The kernel wakes it directly, so a request is read,
@@ -20,7 +20,7 @@ final class LoopExecutor: SerialExecutor {
         var isStopped = false
     }
 
-    /// Processes the events of a round; returns the latest time of the next round.
+    /// Processes the events of a round. Returns the latest time of the next round.
     typealias Round = @Sendable ([SocketSet.Event]) -> ContinuousClock.Instant?
 
     let sockets: SocketSet

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A non-blocking stream socket. This is the only file with socket calls. EINTR is handled here; the possible results of a call
-/// are an enum.
+/// A non-blocking stream socket. This is the only file with socket calls. EINTR is handled here, and the possible results of a
+/// call are an enum.
 ///
 /// The descriptor is closed when the last reference is released. A closed socket is not in any ``SocketSet``.
 final class Socket: Sendable {
@@ -31,7 +31,7 @@ final class Socket: Sendable {
         Foundation.close(descriptor)
     }
 
-    /// A listening socket.
+    /// Creates a listening socket.
     ///
     /// - Parameters:
     ///   - host: An IPv4 or IPv6 address, a name of this machine, or `unix:` and a path.
@@ -70,7 +70,7 @@ final class Socket: Sendable {
     /// The maximum length of a path that fits the kernel's address with a terminating zero (Linux, unix(7)).
     static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-    /// A listening Unix socket. A file left behind by another process is replaced if no process listens on it.
+    /// Creates a listening Unix socket. A file left behind by another process is replaced if no process listens on it.
     private static func listening(path: String, backlog: Int) throws(TransportError) -> Socket {
         let socket = try unconnected(path: path)
         if access(path, F_OK) == 0 {
@@ -119,7 +119,7 @@ final class Socket: Sendable {
         }
     }
 
-    /// The distinct numeric addresses of `host` to listen on.
+    /// Returns the distinct numeric addresses of `host` to listen on.
     static func addresses(of host: String) throws(TransportError) -> [ListeningAddress] {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE
@@ -172,7 +172,7 @@ final class Socket: Sendable {
     /// - Parameter buffer: Not empty.
     func write(_ buffer: UnsafeRawBufferPointer) -> Transfer {
         while true {
-            // If the peer is gone, this call returns an error code and raises no signal.
+            // With MSG_NOSIGNAL, a peer that is gone causes an error code and no signal.
             let count = Foundation.send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
             if count >= 0 { return .bytes(count) }
             switch errno {

@@ -21,15 +21,15 @@ public final class SocketFile: Sendable {
         (device, inode) = (status.st_dev, status.st_ino)
     }
 
-    /// Removes the file, unless it has been replaced by another one. Only the first call has an effect: a later file of another
-    /// process may have the same inode number.
+    /// Removes the file, unless it has been replaced by another one. Only the first call has an effect, because a later file of
+    /// another process may have the same inode number.
     public func remove() {
         guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
         guard let file = SocketFile(path: path), file.device == device, file.inode == inode else { return }
         unlink(path)
     }
 
-    /// The path of a host that is a Unix socket; nil if it is a name or an address.
+    /// Returns the path of a host that is a Unix socket; nil if it is a name or an address.
     public static func path(of host: String) -> String? {
         host.hasPrefix(prefix) ? String(host.dropFirst(prefix.count)) : nil
     }

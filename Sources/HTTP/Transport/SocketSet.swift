@@ -1,8 +1,8 @@
 import CEpoll
 import Foundation
 
-/// Watches many sockets for reading and writing: an epoll set (Linux, epoll(7)). It is level-triggered: an event is reported
-/// until it is handled.
+/// Watches many sockets for reading and writing, with an epoll set (Linux, epoll(7)). It is level-triggered: an event is
+/// reported until it is handled.
 final class SocketSet: Sendable {
     struct Interest: OptionSet {
         let rawValue: UInt32
@@ -37,7 +37,7 @@ final class SocketSet: Sendable {
             throw .system(call: "eventfd", errno: code)
         }
         (self.descriptor, self.waker) = (descriptor, waker)
-        // Edge-triggered: then the written number need not be read.
+        // Edge-triggered, so that the written number need not be read.
         guard control(EPOLL_CTL_ADD, waker, Self.wakeUp, EPOLLIN.rawValue | EPOLLET.rawValue) else {
             throw .system(call: "epoll_ctl", errno: errno)
         }
@@ -57,18 +57,18 @@ final class SocketSet: Sendable {
         _ = control(EPOLL_CTL_MOD, socket, number, interest)
     }
 
-    /// Stops watching a socket; afterwards only events that have been taken already may have its number.
+    /// Stops watching a socket. Afterwards, only events that have been taken already may have its number.
     func remove(_ socket: Socket) {
         _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, socket.descriptor, nil)
     }
 
-    /// Ends the `wait` of another thread; if there is none, the next one.
+    /// Ends the current `wait` of another thread, or the next one if there is none.
     func wake() {
         eventfd_write(waker, 1)
     }
 
-    /// Waits until a socket is ready, at most until `deadline` and at most a minute. Returns up to 128 events; others are left
-    /// for the next call.
+    /// Waits until a socket is ready, at most until `deadline` and at most a minute; without a deadline, as long as necessary.
+    /// Returns up to 128 events. Others are left for the next call.
     func wait(until deadline: ContinuousClock.Instant?) -> [Event] {
         let capacity = 128
         return withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { ready in
@@ -84,7 +84,7 @@ final class SocketSet: Sendable {
         }
     }
 
-    /// Rounded up, so that the deadline has passed after the wait.
+    /// Returns the timeout for a deadline, rounded up so that the deadline has passed after the wait; -1 without a deadline.
     private static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
         guard let deadline else { return -1 }
         let left = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)

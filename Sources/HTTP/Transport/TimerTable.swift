@@ -3,8 +3,8 @@ public struct TimerID: Hashable, Sendable {
     let rawValue: Int
 }
 
-/// The timers of a loop. A server has a few timers for each open request, and most are cancelled. So adding and removing are
-/// O(1), and the search for due timers is O(timers), once for each time that is reached.
+/// The timers of a loop. A server has a few timers for each open request, and most are cancelled. Adding and removing are
+/// therefore O(1), and the search for due timers is O(timers), once for each time that is reached.
 struct TimerTable {
     typealias Work = @Sendable (isolated EventLoop) -> Void
 
@@ -20,7 +20,7 @@ struct TimerTable {
         next = next.map { min($0, instant) } ?? instant
     }
 
-    /// Has no effect if there is no such timer.
+    /// Removes a timer. Has no effect if there is no such timer.
     mutating func remove(_ id: TimerID) {
         timers[id] = nil
         if timers.isEmpty { next = nil }

@@ -4,20 +4,20 @@ import Foundation
 public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The host is neither an address nor a name of this machine.
     case unknownHost(String, reason: String)
-    /// Not in 0...65535.
+    /// The port is not in 0...65535.
     case invalidPort(Int)
     case addressInUse(host: String, port: Int)
     case permissionDenied(host: String, port: Int)
     case addressNotAvailable(host: String)
     /// Another process listens on this Unix socket.
     case socketInUse(path: String)
-    /// The path of a Unix socket belongs to something else.
+    /// The file at the path of a Unix socket exists and is not a socket.
     case noSocket(path: String)
     /// The path of a Unix socket must have 1 to 107 bytes.
     case invalidSocketPath(String)
     case system(call: String, errno: Int32, reason: String)
 
-    /// The error of a failed system call, by its code.
+    /// Returns the error of a failed system call with this code.
     static func system(call: String, errno code: Int32) -> TransportError {
         .system(call: call, errno: code, reason: String(cString: strerror(code)))
     }

@@ -1,10 +1,10 @@
-/// The received bytes of a body, in pieces that are never moved: a growing array would double its memory, and use both the old
+/// The received bytes of a body, in pieces that are never moved. A growing array would double its memory, and use both the old
 /// and the new storage while it is copied.
 ///
 /// The first ``freeBytes`` of a body are not charged to the budget, so that large bodies of other requests never block a small
 /// request.
 package struct BodyBuffer {
-    /// Bytes of each body that are not charged to the budget.
+    /// The number of bytes of each body that are not charged to the budget.
     package static let freeBytes = 64 * 1024
     /// The smallest and the largest piece in bytes. In between, a piece is as large as all bytes received before it.
     private static let pieceBytes = (least: 4 * 1024, most: 256 * 1024)
@@ -16,7 +16,7 @@ package struct BodyBuffer {
     private var capacity = 0
     private let reservation: MemoryBudget.Reservation
 
-    /// The bytes that have arrived.
+    /// The number of bytes that have arrived.
     package private(set) var count = 0
 
     /// - Parameter reservation: The charge of the body, initially without bytes.

@@ -2,7 +2,7 @@
 /// charged to a budget, as bytes arrive and not as they are announced.
 package struct BodyDecoder {
     private enum State {
-        /// Content-Length: the bytes still to come.
+        /// With Content-Length: the number of bytes that have not arrived.
         case counted(Int)
         case chunkSize
         case chunkData(Int)
@@ -14,7 +14,7 @@ package struct BodyDecoder {
     private let limits: WireLimits
     private var state: State
     private var scanner = LineScanner()
-    /// Chunk extensions, then trailers: bytes that carry no body.
+    /// The number of bytes of chunk extensions and trailers, which are no part of the body.
     private var overheadBytes = 0
     private var trailerFields = 0
 
@@ -22,7 +22,7 @@ package struct BodyDecoder {
     package private(set) var body: BodyBuffer
 
     /// - Parameters:
-    ///   - framing: The parser has checked a length against the limit.
+    ///   - framing: How the end of the body is found. The parser has checked a length against the limit.
     ///   - budget: The budget for the body's memory.
     ///   - account: The owner of the body.
     package init(
@@ -45,7 +45,7 @@ package struct BodyDecoder {
     /// Returns the whole body, once it has ended, with its charge.
     package mutating func takeBody() -> ([UInt8], MemoryBudget.Reservation) { body.take() }
 
-    /// Takes the body's bytes from `buffer`; returns true if the body has ended.
+    /// Takes the body's bytes from `buffer`. Returns whether the body has ended.
     package mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
         while true {
             switch state {
@@ -96,7 +96,7 @@ package struct BodyDecoder {
         return count
     }
 
-    /// `1*HEXDIG [ BWS ";" extension ]` (RFC 9112, 7.1 and 7.1.1): extensions are ignored, but their total size is limited.
+    /// Parses `1*HEXDIG [ BWS ";" extension ]` (RFC 9112, 7.1 and 7.1.1). Extensions are ignored, but their total size is limited.
     private mutating func chunkSize(_ line: ArraySlice<UInt8>) throws(WireError) -> Int {
         let digits = line.prefix { $0.hexadecimalValue != nil }
         // 15 digits cannot overflow.
@@ -110,7 +110,7 @@ package struct BodyDecoder {
         return digits.reduce(0) { $0 << 4 | ($1.hexadecimalValue ?? 0) }
     }
 
-    /// Trailers are validated and discarded: they are not needed, and merging them into the header is unsafe (RFC 9110, 6.5.1).
+    /// Validates a trailer and discards it. Trailers are not needed, and merging them into the header is unsafe (RFC 9110, 6.5.1).
     private mutating func checkTrailer(_ line: ArraySlice<UInt8>) throws(WireError) {
         guard !line.isEmpty else { return }
         _ = try FieldLine(line)

@@ -1,4 +1,4 @@
-/// Bytes that arrive at the end and are taken from the front.
+/// A buffer of bytes that arrive at the end and are taken from the front.
 ///
 /// Indices count from the first unread byte, so a parser does not depend on the number of consumed bytes.
 package struct ByteBuffer {
@@ -17,7 +17,7 @@ package struct ByteBuffer {
     /// The unread bytes in `range`, as a slice of the storage (not a copy).
     subscript(range: Range<Int>) -> ArraySlice<UInt8> { storage[head + range.lowerBound..<head + range.upperBound] }
 
-    /// Appends bytes; an array appended to an empty buffer becomes its storage without a copy.
+    /// Appends bytes. An array appended to an empty buffer becomes its storage without a copy.
     mutating func append(_ bytes: consuming [UInt8]) {
         if isEmpty {
             storage = bytes
@@ -32,7 +32,7 @@ package struct ByteBuffer {
         storage.append(contentsOf: bytes)
     }
 
-    /// Removes `count` bytes from the front; an empty buffer frees its memory, so that idle connections use none.
+    /// Removes `count` bytes from the front. An empty buffer frees its memory, so that idle connections use none.
     mutating func consume(_ count: Int) {
         precondition(count <= self.count, "more bytes consumed than are in the buffer")
         head += count
@@ -49,7 +49,7 @@ package struct ByteBuffer {
         storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[head...])) }
     }
 
-    /// Moves the unread bytes to the front once most of the storage has been read: amortized O(1) per byte.
+    /// Moves the unread bytes to the front once at least half of the storage has been read. Amortized O(1) per byte.
     private mutating func compactIfWorthwhile() {
         guard head > 0, head >= storage.count / 2 else { return }
         storage.removeFirst(head)

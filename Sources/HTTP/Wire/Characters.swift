@@ -54,7 +54,7 @@ extension UInt8 {
 }
 
 extension ArraySlice<UInt8> {
-    /// Without the surrounding optional white space (RFC 9110, 5.6.3).
+    /// The bytes without the surrounding optional white space (RFC 9110, 5.6.3).
     var trimmed: ArraySlice<UInt8> {
         var slice = self
         while let first = slice.first, first.isSpaceOrTab { slice.removeFirst() }
@@ -62,7 +62,7 @@ extension ArraySlice<UInt8> {
         return slice
     }
 
-    /// Whether it equals `lowercased`, which is lower-case ASCII, ignoring case.
+    /// Whether the bytes equal `lowercased`, which is lower-case ASCII, ignoring case.
     func isEqualIgnoringCase(_ lowercased: StaticString) -> Bool {
         guard count == lowercased.utf8CodeUnitCount else { return false }
         return lowercased.withUTF8Buffer { expected in

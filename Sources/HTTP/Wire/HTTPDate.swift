@@ -1,8 +1,8 @@
-/// The time of day as HTTP writes it (RFC 9110, 5.6.7).
+/// Writes date and time in the format of HTTP (RFC 9110, 5.6.7).
 enum HTTPDate {
-    /// IMF-fixdate, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Returns the IMF-fixdate, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
     ///
-    /// - Parameter seconds: Since 1970-01-01 00:00:00 UTC, not negative.
+    /// - Parameter seconds: The time since 1970-01-01 00:00:00 UTC, not negative.
     static func string(secondsSince1970 seconds: Int) -> String {
         let days = seconds / 86_400
         let second = seconds % 86_400
@@ -17,7 +17,8 @@ enum HTTPDate {
 
     private static func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
-    /// The Gregorian date, counted in 400-year eras of years that begin in March, so that the leap day is a year's last.
+    /// Returns the Gregorian date. Days are counted in 400-year eras of years that begin in March, so that the leap day is the last
+    /// day of a year.
     private static func civil(daysSince1970 days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = shifted / 146_097

@@ -3,13 +3,13 @@
 /// Only CR LF ends a line. Bare LF and bare CR, which only some recipients accept as line ends, and all control characters
 /// except HTAB are refused (RFC 9112, 2.2; RFC 9110, 5.5).
 struct LineScanner {
-    /// The bytes of the unfinished line that were scanned before.
+    /// The number of bytes of the unfinished line that were scanned before.
     private var scanned = 0
 
-    /// The length of the line at the front of `buffer`, without its CR LF; nil if its end has not arrived.
+    /// Returns the length of the line at the front of `buffer`, without its CR LF; nil if its end has not arrived.
     ///
     /// - Parameters:
-    ///   - limit: The longest line in bytes.
+    ///   - limit: The maximum length of a line in bytes.
     ///   - excess: The error for a longer line.
     mutating func next(
         in buffer: borrowing ByteBuffer, limit: Int, excess: WireError

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// A request head while it is parsed: collects fields and, at the end, checks their combination.
+/// A request head while it is parsed. It collects fields and, at the end, checks their combination.
 struct PartialRequest {
     private let target: RequestTarget
     private let method: HTTPRequest.Method
@@ -26,7 +26,7 @@ struct PartialRequest {
         guard let name = HTTPField.Name(String(decoding: line.name, as: UTF8.self)) else { throw .malformedField }
         switch name.canonicalName {
         case "host":
-            // Exactly one Host field is allowed (RFC 9112, 3.2); it becomes the request's authority.
+            // Exactly one Host field is allowed (RFC 9112, 3.2). It becomes the request's authority.
             guard host == nil, RequestTarget.isValidAuthority(line.value) else { throw .malformedHost }
             host = String(decoding: line.value, as: UTF8.self)
             return
@@ -39,7 +39,7 @@ struct PartialRequest {
         fields.append(HTTPField(name: name, value: line.value))
     }
 
-    /// The head, if the fields are consistent (RFC 9112, 6.3).
+    /// Returns the head, if the fields are consistent (RFC 9112, 6.3).
     func finished() throws(WireError) -> RequestHead {
         if version == .http11, host == nil { throw .malformedHost }
         if isChunked, contentLength != nil { throw .conflictingFraming }
@@ -57,12 +57,12 @@ struct PartialRequest {
             expectsContinue: expectsContinue && version == .http11)
     }
 
-    /// Exactly one field with one number, although repeated equal ones could be merged (RFC 9112, 6.3).
+    /// Reads Content-Length. Only one field with one number is accepted, although equal ones could be merged (RFC 9112, 6.3).
     private mutating func addContentLength(_ value: ArraySlice<UInt8>) throws(WireError) {
         guard !value.isEmpty, value.allSatisfy(\.isDigit) else { throw .malformedContentLength }
         guard contentLength == nil else { throw .conflictingFraming }
         contentLength = value.reduce(0) { length, digit in
-            // Saturates: a number too large for an Int is also too large for a body.
+            // Saturates, because a number that is too large for an Int is also too large for a body.
             let (product, overflow) = length.multipliedReportingOverflow(by: 10)
             let (sum, carry) = product.addingReportingOverflow(Int(digit - UInt8(ascii: "0")))
             return overflow || carry ? Int.max : sum

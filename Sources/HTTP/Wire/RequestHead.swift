@@ -7,7 +7,7 @@ package struct RequestHead {
         case http11
     }
 
-    /// How the body's end is found (RFC 9112, 6.3).
+    /// How the end of the body is found (RFC 9112, 6.3).
     package enum Framing: Equatable {
         /// Content-Length, or 0 if there is no body.
         case length(Int)

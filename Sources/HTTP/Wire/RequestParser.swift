@@ -47,7 +47,7 @@ package struct RequestParser {
         }
         // The first line of a client that assumes HTTP/2 (RFC 9113, 3.4).
         if line.elementsEqual("PRI * HTTP/2.0".utf8) { throw .http2Preface }
-        // Exactly one space between the three parts; a line with two parts is HTTP/0.9.
+        // There must be exactly one space between the three parts. A line with two parts is HTTP/0.9.
         guard let first = line.firstIndex(of: .space), let last = line.lastIndex(of: .space), first < last else {
             throw .malformedRequestLine
         }
@@ -60,7 +60,7 @@ package struct RequestParser {
         partial = PartialRequest(method: method, target: target, version: version, limits: limits)
     }
 
-    /// A higher minor version is treated as the highest known one (RFC 9110, 2.5).
+    /// Parses the version. A higher minor version is treated as the highest known one (RFC 9110, 2.5).
     private static func version(_ text: ArraySlice<UInt8>) throws(WireError) -> RequestHead.Version {
         let prefix = "HTTP/".utf8
         guard text.count == prefix.count + 3, text.starts(with: prefix) else { throw .malformedRequestLine }

@@ -26,7 +26,7 @@ struct RequestTarget {
         self.authority = authority
     }
 
-    /// `http://authority/path?query` (RFC 9112, 3.2.2); its authority replaces the Host field's.
+    /// Parses `http://authority/path?query` (RFC 9112, 3.2.2). Its authority replaces that of the Host field.
     private static func absolute(
         _ target: ArraySlice<UInt8>, method: HTTPRequest.Method
     ) throws(WireError) -> RequestTarget {
@@ -55,7 +55,7 @@ struct RequestTarget {
         return RequestTarget(path: path, scheme: scheme, authority: String(decoding: authority, as: UTF8.self))
     }
 
-    /// uri-host with an optional port (RFC 9110, 7.2); empty is valid in a Host field.
+    /// Whether the bytes are a uri-host with an optional port (RFC 9110, 7.2). An empty one is valid in a Host field.
     static func isValidAuthority(_ authority: ArraySlice<UInt8>) -> Bool {
         var rest = authority
         if rest.first == UInt8(ascii: "[") {

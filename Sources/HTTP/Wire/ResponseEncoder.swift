@@ -1,13 +1,13 @@
 import HTTPTypes
 
-/// Encodes responses as bytes (RFC 9112, 4 and 7). Framing and connection fields are written only here: those that a service
-/// sets are left out.
+/// Encodes responses as bytes (RFC 9112, 4 and 7). Framing and connection fields are written only here, and those that a
+/// service sets are left out.
 enum ResponseEncoder {
-    /// How the reply's end is marked.
+    /// How the end of the reply is marked.
     enum Framing: Equatable {
         case length(Int)
         case chunked
-        /// By closing the connection: the only possibility for a stream to an HTTP/1.0 peer.
+        /// By closing the connection, the only possibility for a stream to an HTTP/1.0 peer.
         case close
         /// The status code implies that there is no body (RFC 9110, 8.6).
         case none
@@ -50,7 +50,7 @@ enum ResponseEncoder {
         bytes.append(contentsOf: "\r\n".utf8)
     }
 
-    /// Appends one chunk; an empty one is omitted, because it would end the body.
+    /// Appends one chunk. An empty one is omitted, because it would end the body.
     static func chunk(_ data: [UInt8], into bytes: inout [UInt8]) {
         guard !data.isEmpty else { return }
         bytes.append(contentsOf: String(data.count, radix: 16).utf8)
@@ -73,7 +73,7 @@ enum ResponseEncoder {
 
     private static func isOwn(_ name: HTTPField.Name) -> Bool {
         let name = name.canonicalName
-        // Most names have another length.
+        // The length excludes most names without a comparison.
         return switch name.utf8.count {
         case 4: name == "date"
         case 10: name == "connection" || name == "keep-alive"

@@ -1,6 +1,6 @@
 /// The event stream format of the WHATWG HTML standard, 9.2, for bodies of type `text/event-stream`.
 public enum ServerSentEvents {
-    /// One event: a line `data: ...` for each line of `data` (UTF-8), and an empty line.
+    /// Returns one event: a line `data: ...` for each line of `data` (UTF-8), and an empty line.
     public static func event(_ data: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(data.count + 8)
@@ -8,7 +8,7 @@ public enum ServerSentEvents {
         return bytes
     }
 
-    /// One event whose data is a text.
+    /// Returns one event whose data is a text.
     public static func event(_ data: String) -> [UInt8] {
         event(Array(data.utf8))
     }
@@ -18,14 +18,14 @@ public enum ServerSentEvents {
         appendLines(of: data, prefix: "data: ", to: &bytes)
     }
 
-    /// A comment, which clients ignore, to keep a silent connection open.
+    /// Returns a comment, which clients ignore, to keep a silent connection open.
     public static func comment(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         appendLines(of: Array(text.utf8), prefix: ": ", to: &bytes)
         return bytes
     }
 
-    /// CR LF, CR and LF all end a line in an event stream, so the data must not contain any of them.
+    /// Appends each line of `data` with the prefix. CR LF, CR and LF all end a line in an event stream, so none may be in a line.
     private static func appendLines(of data: [UInt8], prefix: String, to bytes: inout [UInt8]) {
         var rest = data[...]
         while true {

@@ -25,7 +25,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
     case unsupportedTransferCoding
     case malformedChunk
     case bodyTooLarge
-    // Not caused by the peer, or not by its bytes.
+    // Not caused by the peer, or not by the bytes that it sent.
     case timedOut
     case overloaded
     case bodyMemoryExhausted

@@ -44,7 +44,7 @@ package struct AdmissionController {
         var permits: Int { preparing + sequences }
     }
 
-    /// The sharing of permits and queued tokens between keys.
+    /// How permits and queued tokens are shared between keys.
     private static let threshold = DynamicThreshold(factor: 3)
 
     /// The number of permits.
@@ -106,11 +106,11 @@ package struct AdmissionController {
         preparing -= 1
     }
 
-    /// Why a prepared request cannot be accepted now; `nil` if it can. O(sequences).
+    /// Returns the reason to refuse a prepared request, or `nil` if it can be accepted now. O(sequences).
     ///
     /// - Parameters:
-    ///   - prompts: the lengths of its prompts, (prompts).
-    ///   - remaining: the remaining time of its timeout.
+    ///   - prompts: the length of each of its prompts in tokens, (prompts).
+    ///   - remaining: the time that remains until its timeout.
     func refusal(
         of tenant: String, prompts: [Int], choices: Int, priority: Int, within remaining: Duration?,
         _ statistics: SchedulerStatistics
@@ -184,8 +184,8 @@ package struct AdmissionController {
         return Self.threshold.allows(held: held + count, left: left) ? nil : .share
     }
 
-    /// The estimated time until the first step of a prompt. The queue of another key counts at most as much as that of the
-    /// request's own key, including its own prompt, since the scheduler alternates between keys.
+    /// Returns the estimated time until a prompt's first step. The queue of another key counts at most as much as the queue of the
+    /// request's own key with this prompt, because the scheduler alternates between keys.
     private func wait(
         of tenant: String, promptTokens: Int, priority: Int, _ statistics: SchedulerStatistics
     ) -> Duration {
@@ -199,8 +199,8 @@ package struct AdmissionController {
         return statistics.wait(behind: ahead, maxRunning: runningCapacity)
     }
 
-    /// The queue of each tenant that would be served before a prompt of `promptTokens`: shorter prompts, and of a longer one,
-    /// which it overtakes, at most as many tokens as it has itself.
+    /// Returns the load of each tenant that would be served before a prompt of `promptTokens` tokens. A longer prompt counts as at
+    /// most `promptTokens` tokens, because the shorter prompt overtakes it.
     private func load(ahead promptTokens: Int, priority: Int) -> [String: QueueLoad] {
         var loads: [String: QueueLoad] = [:]
         for sequence in sequences.values where !sequence.hasToken && sequence.priority <= priority {

@@ -1,14 +1,14 @@
 import JSON
 
-/// The conversation of a Messages request as messages of a chat.
+/// The conversation of a Messages request, converted to chat messages.
 struct MessagesContent {
     private(set) var messages: [ChatMessage] = []
     private var content: MessageContent
     private let policy: ParameterPolicy
-    /// Whether there is an assistant message yet: later system messages keep their place.
+    /// Whether an assistant message has been read. Later system messages keep their position.
     private var hasAnswer = false
 
-    /// The deferred tools that the conversation has named.
+    /// The deferred tools that the conversation refers to.
     var toolReferences: Set<String> { content.toolReferences }
 
     init(_ policy: ParameterPolicy) {
@@ -18,7 +18,7 @@ struct MessagesContent {
 
     /// Reads `system` and `messages`.
     ///
-    /// - Throws: `APIError` that names the first block at fault.
+    /// - Throws: the `APIError` that names the first invalid block.
     mutating func read(_ reader: inout FieldReader) throws(APIError) {
         if let value = reader.value("system") { addSystem(try system(value, at: "system")) }
         guard let given = try reader.array("messages") else { throw .missing(param: "messages") }
@@ -28,7 +28,7 @@ struct MessagesContent {
         for (index, message) in given.enumerated() { try read(message, at: "messages[\(index)]") }
     }
 
-    /// One message; the results of tools become messages of their own.
+    /// Reads one message. Each tool result becomes a separate message.
     private mutating func read(_ message: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(message, at: path, policy)
         let roles: [ChatMessage.Role] = [.user, .assistant, .system] + (policy.isStrict ? [] : [.developer])
@@ -49,7 +49,8 @@ struct MessagesContent {
         }
     }
 
-    /// Most templates support one system message, at the beginning: those before the first answer are joined there.
+    /// Adds a system message. Most templates support only one, at the beginning, so those before the first assistant message are
+    /// joined there.
     private mutating func addSystem(_ text: String) {
         guard !text.isEmpty else { return }
         guard !hasAnswer else { return messages.append(ChatMessage(.system, text)) }
@@ -60,8 +61,8 @@ struct MessagesContent {
         }
     }
 
-    /// The text of a system prompt without the block in which Claude Code identifies its build and session: it would make the
-    /// beginning of every session's prompt different, so that the prefix cache could not be used.
+    /// Returns the text of a system prompt without the block in which Claude Code identifies its build and session. That block
+    /// differs between sessions, so it would prevent prefix cache hits.
     private mutating func system(_ value: JSONValue, at path: String) throws(APIError) -> String {
         guard case .array(let blocks) = value else { return try content.text(of: value, at: path) }
         var texts: [String] = []
@@ -101,15 +102,15 @@ struct MessagesContent {
         if let value = reader.value("content") {
             text = try content.text(of: value, at: "\(path).content", in: .toolOutput)
         }
-        // Templates have no other way to show it.
+        // Templates have no other way to mark an error.
         if try reader.bool("is_error") == true { text = "Error: \(text)" }
-        // Every prompt is cached as far as there is room.
+        // No effect: prompts are cached without it.
         _ = try reader.object("cache_control")
         try reader.finish()
         return ChatMessage(text, answering: id)
     }
 
-    /// The arguments of a call; some clients keep them as text.
+    /// Returns the arguments of a tool call. Some clients send them as a string.
     private func input(_ reader: inout FieldReader) throws(APIError) -> JSONValue {
         if !policy.isStrict, let text = reader.value("input")?.string { return ChatMessage.ToolCall.parse(text) }
         guard let input = try reader.object("input") else { throw .missing(param: reader.path(to: "input")) }
@@ -130,14 +131,14 @@ struct MessagesContent {
                 _ = try reader.string("signature")
                 reasoning.append(text)
             case "redacted_thinking":
-                // Reasoning of another server, which only that server can decrypt.
+                // Encrypted reasoning of another server, which only that server can decrypt.
                 try reader.ignore("data")
             case "tool_use":
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
                 guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
                 turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: try input(&reader)))
             case "compaction" where reader.value("content")?.string != nil:
-                // What was said before, in short.
+                // A summary of the earlier conversation.
                 texts.append(try reader.string("content") ?? "")
             case _ where MessageContent.isHosted(type) || type == "compaction":
                 try policy.ignore("messages.content.\(type)") {

@@ -2,7 +2,7 @@ import JSON
 
 /// Converts the body of `POST /v1/messages`, Anthropic's Messages API, to a chat completion request.
 package enum MessagesRequest {
-    /// - Parameter counts: whether it is one of `count_tokens`, which has no reply.
+    /// - Parameter counts: whether the request is for `count_tokens`, which has no reply.
     /// - Throws: the `APIError` that names the first invalid parameter.
     package static func translate(
         _ body: JSONValue, for model: ServedModel, counts: Bool = false
@@ -50,13 +50,13 @@ extension MessagesRequest {
         return .array(texts)
     }
 
-    /// Threads are conversations that the server stores, which this one does not support. Anthropic's client reacts to this
-    /// error by sending the whole conversation instead.
+    /// Refuses threads, which are conversations that the server stores. Anthropic's client reacts to this error by sending the
+    /// whole conversation.
     private static func refuseThread(_ reader: inout FieldReader) throws(APIError) {
         if reader.value("thread") != nil { throw .unsupportedThread }
     }
 
-    /// Reasoning is shown only on request; other clients would take the first block for the answer.
+    /// Reads `thinking`. Reasoning is returned only on request, because other clients would take the first block for the answer.
     private static func readThinking(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
         var shows = false
         if let value = reader.value("thinking") {
@@ -95,11 +95,11 @@ extension MessagesRequest {
             format: format, at: "output_config.format", .messages, reader.policy)
     }
 
-    /// Parameters without effect that clients send.
+    /// Reads parameters that clients send and that have no effect.
     private static func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         _ = try reader.object("metadata")
         _ = try reader.word("service_tier", among: ["auto", "standard_only"])
-        // The prefix cache is there for every prompt.
+        // No effect: prompts are cached without it.
         _ = try reader.object("cache_control")
         guard var management = try reader.reader("context_management") else { return }
         for edit in try management.array("edits") ?? [] {

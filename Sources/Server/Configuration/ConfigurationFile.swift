@@ -2,10 +2,10 @@ import Basics
 import Foundation
 import JSON
 
-/// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`. Keys are names of options, values are strings,
-/// integers or booleans.
+/// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`. Keys are names of options. Values are strings,
+/// integers or booleans; an option that is a list of names may be an array of strings.
 enum ConfigurationFile {
-    /// Maximum size of the file in bytes.
+    /// The maximum size of the file in bytes.
     private static let largest = 1 << 20
 
     /// - Throws: why the file or one of its keys cannot be used.

@@ -1,4 +1,4 @@
-/// An option as it was given.
+/// An option that was given, with its name and value as they were written.
 public struct GivenOption: Hashable, Sendable {
     public let option: ServerConfiguration.Option
     /// The name as it was written: `--max-model-len`, `TRINITY_MAX_MODEL_LEN`, or `max-model-len` in a file.

@@ -14,14 +14,14 @@ public struct OptionEntry: Sendable {
     /// The type of an option's values.
     public enum Kind: Sendable {
         case text, file, folder
-        /// Separated by commas; the values of several occurrences are joined.
+        /// Names, separated by commas. The values of several occurrences are joined.
         case names
         case integer(ClosedRange<Int>, canBeOff: Bool = false)
-        /// Bytes, such as "512MiB".
+        /// A number of bytes, such as "512MiB".
         case size
-        /// Such as "200ms", or "off", or "auto" where the server can choose.
+        /// A time, such as "200ms", or "off", or "auto" if the server can choose.
         case time(atMost: Duration, canBeAuto: Bool = false)
-        /// Given without a value on the command line.
+        /// A switch, which is given without a value on the command line.
         case `switch`
         case choice([String])
     }
@@ -44,7 +44,7 @@ public struct OptionEntry: Sendable {
     public let values: String?
     /// Earlier names of the option. They work, but are not documented.
     public let aliases: [String]
-    /// Whether its value must not be shown.
+    /// Whether the value is a secret, which must not be shown.
     public let isSecret: Bool
 
     init(

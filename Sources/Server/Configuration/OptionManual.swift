@@ -1,6 +1,6 @@
-/// The tables of the manual's page of options.
+/// The option tables of the manual.
 public enum OptionManual {
-    /// The page with updated tables under the headings of the sections.
+    /// Returns the page with updated tables under the section headings.
     public static func update(_ page: String) -> String {
         var lines: [String] = []
         var section: OptionEntry.Section?
@@ -8,7 +8,7 @@ public enum OptionManual {
             if line.hasPrefix("#") {
                 section = OptionEntry.Section.allCases.first { line == "## " + $0.rawValue }
             } else if let table = section, line.hasPrefix("|") {
-                // Only once for the existing rows.
+                // The first existing row is replaced by the whole table, the others are removed.
                 if lines.last?.hasPrefix("|") != true { lines += rows(table) }
                 continue
             }
@@ -17,7 +17,7 @@ public enum OptionManual {
         return lines.joined(separator: "\n")
     }
 
-    /// The table of one section.
+    /// Returns the lines of the table of one section.
     static func rows(_ section: OptionEntry.Section) -> [String] {
         let options = ServerConfiguration.Option.allCases.filter { $0.entry.section == section }
         return ["| option | meaning | default | values |", "|---|---|---|---|"]
@@ -53,7 +53,7 @@ extension OptionEntry {
         }
     }
 
-    /// The name of the value in `--help`: its choices, if these are all.
+    /// The name of the value in `--help`: the choices if there is a fixed set, otherwise the placeholder.
     public var valueName: String {
         guard case .choice(let choices) = kind else { return placeholder }
         return choices.joined(separator: "|")
@@ -85,7 +85,7 @@ extension OptionEntry {
         }
     }
 
-    /// Large numbers as powers, others with thousands separators.
+    /// Formats large round numbers as powers and others with thousands separators.
     private static func number(_ value: Int) -> String {
         if value >= 1 << 30, value & (value - 1) == 0 { return "2^\(value.trailingZeroBitCount)" }
         let digits = String(value)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Finds the given value of each option, and checks it, so that an invalid value is an error and never a silent default.
+/// Finds and checks the value of each option. An invalid value is an error, never a silent default.
 struct OptionReader {
     /// Where an option was given.
     enum Source: String {
@@ -10,7 +10,7 @@ struct OptionReader {
     /// The given values and their sources.
     private(set) var sources: [ServerConfiguration.Option: (text: String, source: Source)] = [:]
 
-    /// A flag overrides the environment, which overrides the file named by `--config`.
+    /// Collects the given values. A flag overrides the environment, which overrides the file named by `--config`.
     ///
     /// - Throws: the error of that file, or options that are given twice in one source.
     init(flags: [GivenOption], environment: [String: String]) throws(ConfigurationError) {
@@ -62,14 +62,14 @@ struct OptionReader {
         return ConfigurationError(option: option, reason: "\(first.name) is given twice, with \(values)")
     }
 
-    /// The text of an option or of its default; `nil` if there is neither.
+    /// Returns the text of an option or of its default; `nil` if there is neither.
     func optionalText(_ option: ServerConfiguration.Option) -> String? {
         if let text = sources[option]?.text { return text }
         guard case .value(let text) = option.entry.standard else { return nil }
         return text
     }
 
-    /// `nil`: not given and without a default, or off.
+    /// Returns the value, or `nil` if it is off, or not given and without a default.
     func optionalInteger(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int? {
         guard case .integer(let bounds, let canBeOff) = option.entry.kind else { Self.fail(option) }
         guard let text = optionalText(option), !(canBeOff && text == "off") else { return nil }
@@ -96,7 +96,7 @@ struct OptionReader {
         return number << shift
     }
 
-    /// `nil`: off. Not for the value "auto": see ``isAuto(_:)``.
+    /// Returns the time, or `nil` if it is off. The value must not be "auto": see ``isAuto(_:)``.
     func time(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Duration? {
         guard case .time(let longest, let canBeAuto) = option.entry.kind else { Self.fail(option) }
         let text = text(option)
@@ -118,7 +118,7 @@ struct OptionReader {
         return duration
     }
 
-    /// Whether the value is "auto", which the server replaces.
+    /// Whether the value is "auto": the server then chooses one.
     func isAuto(_ option: ServerConfiguration.Option) -> Bool {
         guard case .time(_, canBeAuto: true) = option.entry.kind else { Self.fail(option) }
         return text(option) == "auto"

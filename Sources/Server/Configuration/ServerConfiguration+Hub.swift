@@ -2,11 +2,12 @@ import Foundation
 import Hub
 
 extension ServerConfiguration {
-    /// Makes the model of the Hugging Face Hub a folder: that in the cache, downloaded if it is not complete. Waits.
+    /// Replaces a model on the Hugging Face Hub by its folder in the cache. Downloads the model first if the folder is not
+    /// complete, and blocks meanwhile.
     ///
     /// - Parameters:
-    ///   - report: gets lines about the download.
-    ///   - isCancelled: called often, by several threads; once it returns true, the download ends.
+    ///   - report: called with lines about the download.
+    ///   - isCancelled: called often, by several threads. Once it returns true, the download ends.
     /// - Throws: why the model cannot be downloaded.
     public mutating func locateModel(
         report: @escaping @Sendable (String) -> Void, isCancelled: @escaping @Sendable () -> Bool = { false }

@@ -1,6 +1,6 @@
 import JSON
 
-/// The options in force, for `trinity config`.
+/// The options in effect, for `trinity config`.
 extension ServerConfiguration {
     /// One option per line: its name, its value and the source of the value. `-` means that there is no value, or that the
     /// server determines it at start.
@@ -14,7 +14,7 @@ extension ServerConfiguration {
         }.joined(separator: "\n")
     }
 
-    /// A file for `--config` with the options that are not at their defaults. Secrets are left out.
+    /// The text of a file for `--config` with the options that were given. Secrets are left out.
     public var fileText: String {
         var object = JSONObject()
         for option in Option.allCases where option != .config && !option.entry.isSecret {

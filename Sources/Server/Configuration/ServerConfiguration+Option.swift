@@ -14,20 +14,20 @@ extension ServerConfiguration {
             allowedOrigins, metricsAccess
         case logLevel, logFormat, metricsCompat, config
 
-        /// As in a file: `max-model-len`.
+        /// The name in a file: `max-model-len`.
         public var name: String {
             rawValue.reduce(into: "") { words, character in
                 words += character.isUppercase ? "-" + character.lowercased() : String(character)
             }
         }
 
-        /// The name, then earlier names.
+        /// The name, followed by earlier names.
         public var names: [String] { [name] + entry.aliases }
 
-        /// As on the command line: `--max-model-len`.
+        /// The name on the command line: `--max-model-len`.
         public var flag: String { "--" + name }
 
-        /// As in the environment: `TRINITY_MAX_MODEL_LEN`.
+        /// The name in the environment: `TRINITY_MAX_MODEL_LEN`.
         public var variable: String { Self.variable(name) }
 
         /// The option with this name or earlier name.
@@ -45,7 +45,7 @@ extension ServerConfiguration {
     }
 }
 
-/// An option that cannot be used.
+/// The error of an option with an invalid value.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let option: ServerConfiguration.Option
     public let reason: String

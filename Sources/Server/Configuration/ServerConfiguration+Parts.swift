@@ -19,8 +19,8 @@ extension ServerConfiguration {
         return names
     }
 
-    /// The folder's name; for a snapshot in the Hugging Face cache, whose name is a hash, the repository name; for a GGUF file
-    /// its name without the ending.
+    /// The default name of a model: the name of its folder. For a snapshot in the Hugging Face cache, whose folder name is a hash,
+    /// it is the name of the repository. For a GGUF file, it is the file name without the extension.
     static func name(of directory: URL) -> String {
         if directory.pathExtension.lowercased() == "gguf" { return directory.deletingPathExtension().lastPathComponent }
         let parts = directory.pathComponents.suffix(3)
@@ -86,7 +86,7 @@ extension ServerConfiguration {
         return engine
     }
 
-    /// An explicit time takes precedence over the mode.
+    /// Returns the policy. An explicit time takes precedence over the mode.
     private static func prefillPolicy(_ options: OptionReader) throws(ConfigurationError) -> PrefillPolicy {
         let mode = try options.choice(.performanceMode) as PerformanceMode
         guard options.isAuto(.maxInterTokenLatency) else {
@@ -99,7 +99,7 @@ extension ServerConfiguration {
         }
     }
 
-    /// Errors contain lines and names, never keys.
+    /// Reads the API keys. Errors contain lines and names, never keys.
     mutating func readKeys(_ options: OptionReader) throws(ConfigurationError) {
         var option = Option.apiKey
         do throws(APIKeys.Flaw) {
@@ -118,7 +118,7 @@ extension ServerConfiguration {
         }
     }
 
-    /// The current keys: those of the file may have changed since the start.
+    /// Returns the current keys. Those of the file may have changed since the start.
     ///
     /// - Returns: the keys of all valid lines, and the first error.
     /// - Throws: why the file has no valid key.
@@ -133,7 +133,7 @@ extension ServerConfiguration {
     mutating func readConnections(_ options: OptionReader) throws(ConfigurationError) {
         rateLimits.requestsPerMinute = try options.optionalInteger(.requestsPerMinute)
         rateLimits.tokensPerMinute = try options.optionalInteger(.tokensPerMinute)
-        // With keys, a single key cannot use all of it.
+        // With API keys, a single key cannot use all of the memory.
         let hasKeys = !apiKeys.isEmpty || apiKeyFile != nil
         let leastMemory = hasKeys ? MemoryBudget.threshold.capacity(forShare: maxBodyBytes) : maxBodyBytes
         if maxBodyMemory < leastMemory {
@@ -194,7 +194,7 @@ extension ServerConfiguration {
         }
     }
 
-    /// The syntax of the model's replies, given the syntax that its template shows.
+    /// Returns the syntax of the model's replies. The options override the syntax that the chat template shows.
     func outputSyntax(shown: ChatOutputSyntax) -> ChatOutputSyntax {
         var syntax = shown
         switch reasoningParser {
@@ -212,8 +212,8 @@ extension ServerConfiguration {
         return syntax
     }
 
-    /// The maximum memory of requests, and the total of it with the weights, activations and KV cache, for the log. The program
-    /// itself and its threads, about 50 MiB, are not included.
+    /// Describes the maximum memory of requests, and its total with the weights, activations and KV cache, for the log. The
+    /// program itself and its threads, about 50 MiB, are not included.
     func requestMemory(beside model: MemoryPlan) -> String {
         let parts = [
             ("bodies, their JSON and prompts", maxBodyMemory), ("unread replies", http.outboundBytes),

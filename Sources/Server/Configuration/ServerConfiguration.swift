@@ -6,11 +6,11 @@ import Hub
 import Logging
 import Scheduling
 
-/// The options of the server from command line, environment and file, checked, with the defaults of the table.
+/// The checked options of the server, from the command line, environment and file, with the defaults of the table.
 public struct ServerConfiguration: Sendable {
-    /// Draft tokens of a sequence in one engine step, if speculative decoding is on.
+    /// The default number of draft tokens of a sequence in one engine step, if speculative decoding is on.
     public static let defaultSpeculativeTokens = 8
-    /// The model in the repository, relative to the repository's root as the working directory.
+    /// The model that the repository includes, relative to the repository's root.
     public static let defaultModel = "Models/trinity-tiny"
 
     public var host: String
@@ -21,9 +21,9 @@ public struct ServerConfiguration: Sendable {
     /// The first name, used in metrics and in replies to requests without a name.
     public var servedModelName: String { servedModelNames[0] }
     public var engine: EngineOptions
-    /// A folder with tokenizer and chat template, in place of the model's.
+    /// The folder of the tokenizer and chat template; `nil`: the model's.
     public var tokenizer: URL?
-    /// The model on the Hugging Face Hub; `nil` for a folder. ``locateModel(report:isCancelled:)`` makes it a folder.
+    /// The model on the Hugging Face Hub; `nil` for a folder. ``locateModel(report:isCancelled:)`` replaces it by its folder.
     public var hubModel: HubReference?
     /// Limits of the queue in addition to `engine.maxQueuedSequences`.
     public var queueBounds: QueueBounds
@@ -36,16 +36,16 @@ public struct ServerConfiguration: Sendable {
     /// The maximum time of an engine step before `/health` returns 503; `nil`: no watchdog. A step of 512 tokens of the largest
     /// model takes seconds on a slow CPU, and one of 8,192 tokens about ten times as long.
     public var watchdogTimeout: Duration?
-    /// The maximum size of a request body in bytes; a larger one gets 413.
+    /// The maximum size of a request body in bytes. A larger one gets 413.
     public var maxBodyBytes = 32 << 20
     /// The maximum memory in bytes of all request bodies, their JSON, prompts and text replies, beyond the first 64 KiB of
-    /// each; above it 503. With keys, one key gets 3/4 at most.
+    /// each. Above it, requests get 503. With keys, one key gets at most 3/4.
     public var maxBodyMemory: Int
     /// The API keys with their limits; empty: no authentication.
     public var apiKeys = APIKeys()
     /// The file of API keys.
     public var apiKeyFile: String?
-    /// The limits of API keys without their own limits; without keys, of all requests together.
+    /// The limits of each API key that has none of its own; without keys, of all requests together.
     public var rateLimits = RateLimits()
     /// The other origins whose web pages may use the API; nil: none.
     public var cors: CORSPolicy?
@@ -54,11 +54,11 @@ public struct ServerConfiguration: Sendable {
     public var allowedHosts: AllowedHosts?
     /// Whether the server is reachable only from this machine; set when the addresses of its host are known.
     var listensOnLoopbackOnly = false
-    /// HTTPS instead of HTTP.
+    /// The certificate and key for HTTPS; `nil`: plain HTTP.
     public var tls: TLSFiles?
-    /// Seconds between two checks of certificate and key files.
+    /// The time between two checks of certificate and key files, in seconds.
     var reloadInterval = 5.0
-    /// Maximum number of open connections, without those reserved for probes and scrapes.
+    /// The maximum number of open connections, without those reserved for probes and scrapes.
     public var maxConnections: Int
     /// Whether `/metrics` needs an API key.
     public var metricsNeedKey: Bool
@@ -66,7 +66,7 @@ public struct ServerConfiguration: Sendable {
     public var metricsIncludeOldNames: Bool
     /// Whether the web chat UI is served at `/`.
     public var servesPage: Bool
-    /// Whether ignorable parameters are refused.
+    /// Whether all unknown and unsupported parameters are refused, also those that could be ignored.
     public var refusesUnknownParameters: Bool
     /// Whether special tokens in the messages of users and tools are parsed, instead of encoded as plain text.
     public var trustsUserContent: Bool

@@ -26,7 +26,7 @@ struct ChatConsole {
 
     /// - Parameters:
     ///   - parameters: members of each request in addition to its messages.
-    ///   - readLine: the next line; `nil` at the end.
+    ///   - readLine: returns the next line; `nil` at the end.
     ///   - generate: generates the reply to the body of a chat request.
     init(
         parameters: JSONObject, system: String?, isTerminal: Bool, readLine: @escaping () -> String?,
@@ -79,7 +79,7 @@ struct ChatConsole {
         return message.isEmpty ? nil : message
     }
 
-    /// The assistant's message for the next turn; `nil` if there is none.
+    /// Writes the reply and returns the assistant's message for the next turn; `nil` after an error.
     private func answer(_ messages: [JSONValue]) -> JSONValue? {
         var body = parameters
         body["messages"] = .array(messages)

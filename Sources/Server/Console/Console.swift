@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Logging
 
-/// A model in the terminal, without a server.
+/// Runs a model in the terminal, without a server.
 public struct Console {
     /// Sampling parameters of replies; `nil` values use the model's defaults.
     public struct Parameters: Sendable {
@@ -14,7 +14,7 @@ public struct Console {
 
         public init() {}
 
-        /// Members of a request.
+        /// The parameters as members of a request.
         fileprivate var json: JSONObject {
             var json = JSONObject()
             if let maxTokens { json["max_tokens"] = .integer(maxTokens) }

@@ -6,8 +6,8 @@ import JSON
 import Logging
 import Scheduling
 
-/// A model without a server: one request at a time, on the calling thread. Requests are those of the API; the same code
-/// validates and serves them.
+/// Runs a model without a server: one request at a time, on the calling thread. Requests are those of the API, and the same
+/// code validates and serves them.
 final class ConsoleSession {
     private let engine: LLMEngine
     private let serving: Serving

@@ -9,7 +9,7 @@ final class Interruption: Sendable {
     init() {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        // The handler keeps both alive: one exists for as long as the process runs.
+        // The handler keeps this object and the source alive for as long as the process runs.
         source.setEventHandler { [self] in
             interrupt()
             withExtendedLifetime(source) {}

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Reads lines of a file as they are typed. The standard library's `readLine` holds the lock of the C library's `stdin` while
-/// it waits, so a process that ends by a signal would wait for the next line first; and after an interrupted call it may try
-/// forever to read beyond the end.
+/// Reads lines of a file as they are typed. The standard library's `readLine` has two problems. It holds the lock of the C
+/// library's `stdin` while it waits, so a process that a signal ends would first wait for the next line. After an interrupted
+/// call, it may try forever to read beyond the end.
 struct LineReader {
     private let descriptor: Int32
     /// The bytes read after the last line.

@@ -1,14 +1,14 @@
 import Engine
 import JSON
 
-/// Writes responses as OpenAI's chat completions: messages with content, reasoning and calls of tools.
+/// Writes responses as OpenAI's chat completions: messages with content, reasoning and tool calls.
 struct ChatFormatter: ResponseFormatter {
     private var envelope = CompletionEnvelope(
         idPrefix: "chatcmpl-", object: "chat.completion", chunkObject: "chat.completion.chunk")
-    /// Whether a call is a `function_call`, the older form.
+    /// Whether calls are written as `function_call`, the older form.
     private let callsFunctions: Bool
 
-    /// - Parameter tools: what the client knows the tools as.
+    /// - Parameter tools: the tools as the client declared them.
     init(tools: ToolSet = ToolSet()) {
         callsFunctions = tools.areFunctions
     }
@@ -41,7 +41,8 @@ struct ChatFormatter: ResponseFormatter {
         envelope.fail(error, to: &output)
     }
 
-    /// Calls are no content; it is "" and not null even without any, for chat templates that print it in the next turn.
+    /// Returns the message of a choice. Its content is "" instead of null if there is none, for chat templates that print it in
+    /// the next turn.
     private func message(_ choice: ChoiceState, index: Int, _ head: ResponseHead) -> JSONObject {
         var message: JSONObject = [
             "role": "assistant", "content": .string(choice.output.content), "refusal": JSONValue.null,
@@ -60,7 +61,7 @@ struct ChatFormatter: ResponseFormatter {
         return message
     }
 
-    /// A call from its beginning.
+    /// Returns the JSON of a call, with its id and name.
     private static func call(
         _ number: Int, name: String, arguments: String, choice: Int, _ head: ResponseHead
     ) -> JSONObject {
@@ -70,8 +71,8 @@ struct ChatFormatter: ResponseFormatter {
         ]
     }
 
-    /// How a choice ended: one that calls tools of its own accord has stopped for their results, and the token that ends a
-    /// call is none of the request's.
+    /// Returns how a choice ended. With tool calls, the finish reason is `tool_calls` or `function_call`, unless the request names
+    /// the tool. The stop reason does not report the token that ends a call, because the request did not ask to stop there.
     private func finish(
         of choice: ChoiceState, _ parsing: OutputParserConfiguration?
     ) -> CompletionEnvelope.Finish? {
@@ -91,14 +92,15 @@ extension ChatFormatter {
         case role
         case reasoning(String)
         case content(String)
-        /// A call begins, with the arguments that came with its name.
+        /// The beginning of a call, with the arguments that arrived with its name.
         case call(number: Int, name: String, arguments: String)
         case arguments(number: Int, String)
         case nothing
     }
 
-    /// Appends the chunks of an update: the role when a choice begins, then one for each delta. What is said of the whole
-    /// event goes with the first; the end has one of its own with an empty delta, as OpenAI sends it.
+    /// Appends the chunks of an update: the role when a choice begins, then one for each delta. The chunk of the first delta has
+    /// the log-probabilities and token ids of the whole event. The finish reason has a chunk with an empty delta, as in OpenAI's
+    /// API.
     private mutating func writeChunks(_ update: ResponseUpdate, of response: ResponseState, to output: inout [UInt8]) {
         let (event, choice) = (update.event, response.choices[update.choice])
         if update.isFirst {
@@ -177,7 +179,7 @@ extension ChatFormatter {
 }
 
 extension JSONObject {
-    /// vLLM and others call it by different names, and clients look for either.
+    /// Sets the reasoning under both names that are in use, because clients look for either.
     fileprivate mutating func setReasoning(_ text: String) {
         for name in ["reasoning", "reasoning_content"] { self[name] = .string(text) }
     }

@@ -22,7 +22,7 @@ struct CompletionEnvelope: Sendable {
         self.chunkObject = chunkObject
     }
 
-    /// Everything before the choices.
+    /// Returns the members before the choices.
     private func head(_ response: ResponseState, object: String) -> JSONObject {
         var head: JSONObject = [
             "id": .string(idPrefix + response.head.requestID), "object": .string(object),
@@ -35,7 +35,7 @@ struct CompletionEnvelope: Sendable {
 
     // MARK: Whole
 
-    /// The whole response.
+    /// Returns the whole response.
     ///
     /// - Parameters:
     ///   - extra: the members between the choices and the usage.
@@ -52,7 +52,7 @@ struct CompletionEnvelope: Sendable {
         return .object(body)
     }
 
-    /// Adds what a choice ends with.
+    /// Adds the last members of a choice: how it ended and, if requested, token ids.
     func finish(_ json: inout JSONObject, _ finish: Finish?, _ choice: ChoiceState, of response: ResponseState) {
         json["finish_reason"] = finish?.reason ?? .null
         json["stop_reason"] = finish?.stop ?? .null
@@ -63,7 +63,7 @@ struct CompletionEnvelope: Sendable {
 
     // MARK: Streamed
 
-    /// How a choice ended, in the API's words.
+    /// How a choice ended, as the API reports it.
     struct Finish {
         /// `finish_reason`
         var reason: JSONValue
@@ -87,7 +87,7 @@ struct CompletionEnvelope: Sendable {
 
     /// Appends one chunk about one choice.
     ///
-    /// - Parameter content: appends the choice's text or delta, a member with a comma before it.
+    /// - Parameter content: appends a comma and the member with the choice's text or delta.
     mutating func write(
         _ chunk: Chunk, of response: ResponseState, to output: inout [UInt8], content: (inout [UInt8]) -> Void
     ) {
@@ -118,7 +118,7 @@ struct CompletionEnvelope: Sendable {
         writeEnd(response, usage: tellsUsage ? response.usage : nil, to: &output)
     }
 
-    /// Appends a chunk without choices with the progress of a prompt, in llama.cpp's form, if the update has it.
+    /// Appends a chunk without choices that has the progress of a prompt, in llama.cpp's form, if the update has any.
     mutating func writeProgress(_ update: ResponseUpdate, of response: ResponseState, to output: inout [UInt8]) {
         guard let progress = update.event.promptProgress else { return }
         let choice = response.choices[update.choice]
@@ -179,8 +179,8 @@ struct CompletionEnvelope: Sendable {
 }
 
 extension FinishReason {
-    /// `finish_reason`: only the specification's values, since strict clients reject others; any other reason is an error and
-    /// no finished choice.
+    /// The `finish_reason`. Only the specification's values are used, because strict clients reject others. All other reasons are
+    /// reported as errors.
     var wireName: JSONValue {
         switch self {
         case .stop: "stop"
@@ -189,7 +189,7 @@ extension FinishReason {
         }
     }
 
-    /// `stop_reason`: the string or the id that ended the choice; null for the model's own end.
+    /// The `stop_reason`: the stop string or token id that ended the choice, otherwise null.
     var stopReason: JSONValue {
         switch self {
         case .stop(.string(let string)): .string(string)

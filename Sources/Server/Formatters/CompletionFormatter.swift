@@ -1,11 +1,11 @@
 import Engine
 import JSON
 
-/// Writes responses as OpenAI's completions: text, with the prompt before it where the request asks for that.
+/// Writes responses as OpenAI's completions: text, after the prompt if the request asks for it (`echo`).
 struct CompletionFormatter: ResponseFormatter {
     private var envelope = CompletionEnvelope(
         idPrefix: "cmpl-", object: "text_completion", chunkObject: "text_completion")
-    /// Where the text of the next streamed token begins, of each choice that has had a chunk.
+    /// The position in the text of the next streamed token, for each choice that has had a chunk.
     private var positions: [Int: TextPosition] = [:]
 
     func body(of response: ResponseState) -> JSONValue {
@@ -72,12 +72,12 @@ struct CompletionFormatter: ResponseFormatter {
         CompletionEnvelope.Finish(reason: finish.wireName, stop: finish.stopReason)
     }
 
-    /// What a choice's text begins with.
+    /// The prompt that a choice's text begins with; empty unless requested.
     private static func echoedText(of choice: ChoiceState, _ response: ResponseState) -> String {
         response.options.echoesPrompt ? response.promptTexts[choice.prompt] : ""
     }
 
-    /// The prompt's tokens, where the choice's log-probabilities begin with them.
+    /// The prompt's tokens, if the choice's log-probabilities begin with them; otherwise empty.
     private static func echoedTokens(of choice: ChoiceState, _ response: ResponseState) -> [ScoredToken] {
         guard response.options.echoesPrompt, let top = response.options.logprobs else { return [] }
         return response.promptTokens(of: choice, top: top)

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// Writes responses as OpenAI's embeddings: a vector for each input. They are never streamed.
+/// Writes responses as OpenAI's embeddings: a vector for each input. Embeddings are never streamed.
 struct EmbeddingFormatter: ResponseFormatter {
     var encoding: EmbeddingRequest.Encoding
 
@@ -22,7 +22,7 @@ struct EmbeddingFormatter: ResponseFormatter {
 
     private func json(_ vector: [Float]) -> JSONValue {
         switch encoding {
-        // As many digits as identify a float32.
+        // The shortest decimal number that identifies the float32.
         case .float: .array(vector.map { .double(Double("\($0)") ?? Double($0)) })
         case .base64:
             .string(

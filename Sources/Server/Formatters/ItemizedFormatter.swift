@@ -4,7 +4,7 @@ import Engine
 /// response has one choice.
 protocol ItemizedFormatter: ResponseFormatter {
     mutating func begin(_ response: ResponseState, to output: inout [UInt8])
-    /// - Parameter number: which of ``ResponseState/items`` opens.
+    /// - Parameter number: the index of the item in ``ResponseState/items``.
     mutating func open(_ number: Int, of response: ResponseState, to output: inout [UInt8])
     mutating func extend(_ number: Int, by text: String, of response: ResponseState, to output: inout [UInt8])
     mutating func close(_ number: Int, of response: ResponseState, to output: inout [UInt8])
@@ -29,7 +29,7 @@ extension ResponseState {
     /// The items of the only choice.
     var items: [OutputItem] { choices.first?.output.items ?? [] }
 
-    /// The tokens of the only choice's text of that number, where the reply lists them.
+    /// The tokens of a text item of the only choice; empty if the reply does not list them.
     func tokens(of item: Int) -> [ScoredToken] { choices.first?.textTokens[item] ?? [] }
 
     /// Why the only choice ended; an unfinished one counts as aborted.

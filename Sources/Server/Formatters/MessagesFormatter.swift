@@ -2,7 +2,7 @@ import Engine
 import HTTP
 import JSON
 
-/// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
+/// Writes responses in the format of Anthropic's Messages API: content blocks, and events that start, extend and stop them.
 struct MessagesFormatter: ItemizedFormatter {
     /// The token limit that the client gave; nil: none.
     var maxTokens: Int?
@@ -53,7 +53,7 @@ struct MessagesFormatter: ItemizedFormatter {
 }
 
 extension MessagesFormatter {
-    /// The reply as it begins.
+    /// The message at the beginning, without content.
     private static func message(_ response: ResponseState) -> JSONObject {
         [
             "id": .string("msg_\(response.head.requestID)"), "type": "message", "role": "assistant",
@@ -62,7 +62,7 @@ extension MessagesFormatter {
         ]
     }
 
-    /// Prompt tokens from the cache are counted separately.
+    /// The JSON of the usage. Prompt tokens from the cache are counted separately.
     private static func json(_ usage: Usage) -> JSONValue {
         [
             "input_tokens": .integer(usage.promptTokens - usage.cachedTokens), "cache_creation_input_tokens": 0,
@@ -86,7 +86,8 @@ extension MessagesFormatter {
         }
     }
 
-    /// A signature would prove that reasoning has not been changed; this server does not check it.
+    /// The JSON of a content block. The signature of reasoning would prove that it has not been changed. It is empty, because this
+    /// server does not check it.
     private static func block(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
         switch item.kind {
         case .reasoning: ["type": "thinking", "thinking": .string(item.text), "signature": ""]
@@ -99,7 +100,8 @@ extension MessagesFormatter {
         }
     }
 
-    /// Arguments that the token limit has cut off are not valid JSON; their text is returned under Anthropic's name for it.
+    /// Parses the arguments of a call. If they are not valid JSON because the token limit cut them off, their text is returned
+    /// under Anthropic's name for it.
     private static func input(_ arguments: String) -> JSONValue {
         guard !arguments.isEmpty else { return [:] }
         guard let value = try? JSONValue(parsing: arguments), value.object != nil else {
@@ -114,7 +116,7 @@ extension MessagesFormatter {
 }
 
 extension APIError {
-    /// The error in Anthropic's form, with our additional members.
+    /// The error in Anthropic's form, with this server's additional members.
     func anthropicJSON(requestID: String) -> JSONValue {
         var error = json["error"]?.object ?? [:]
         error["type"] = .string(anthropicType)

@@ -2,15 +2,15 @@ import Engine
 import HTTP
 import JSON
 
-/// Writes replies as OpenAI's Responses API does: output items, and numbered events named after what happens to them.
+/// Writes responses in the format of OpenAI's Responses API: output items, and numbered events that add, extend and finish them.
 struct ResponsesFormatter: ItemizedFormatter {
-    /// What a response says of its request.
+    /// The request's parameters, which the response repeats.
     private let echo: JSONObject
-    /// What the client knows the tools as.
+    /// The tools as the client declared them.
     private let tools: ToolSet
-    /// Of the call that is streamed, if it is one of a custom tool.
+    /// The input of the call that is being streamed, if it calls a custom tool.
     private var customInput = CustomToolInput()
-    /// Tokens of the streamed text whose log-probabilities were sent.
+    /// The number of tokens of the streamed text whose log-probabilities were sent.
     private var sentTokens = 0
     private var sequenceNumber = 0
 
@@ -24,7 +24,7 @@ struct ResponsesFormatter: ItemizedFormatter {
             "top_logprobs": 0, "top_p": .null, "truncation": "disabled", "user": .null,
         ]
         for name in Array(echo.names) {
-            // Detached, since the formatter outlives the request's text.
+            // Detached, because the formatter outlives the request's text.
             if let value = request[name], !value.isNull { echo[name] = value.detached }
         }
         echo["store"] = nil
@@ -117,7 +117,7 @@ struct ResponsesFormatter: ItemizedFormatter {
 }
 
 extension ResponsesFormatter {
-    /// - Parameter finish: `nil`: it goes on, and its usage is not known.
+    /// - Parameter finish: how the response ended; `nil` if it is in progress or has failed, so that its usage is not known.
     private func json(_ response: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONValue {
         let (state, head) = (response, response.head)
         let isCut = finish == .length
@@ -156,8 +156,8 @@ extension ResponsesFormatter {
     }
 
     /// - Parameters:
-    ///   - isEmpty: whether its content is not there yet.
-    ///   - logprobs: of a text.
+    ///   - isEmpty: whether the content is omitted, because it has not been generated.
+    ///   - logprobs: the log-probabilities of a text.
     private func json(
         of item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false,
         logprobs: JSONValue = []
@@ -178,7 +178,7 @@ extension ResponsesFormatter {
         return .object(json)
     }
 
-    /// A call as the client knows its tool.
+    /// Adds the members of a call, in the form in which the client declared the tool.
     private func describe(_ item: OutputItem, _ name: String, _ json: inout JSONObject, callID: String) {
         json["type"] = "function_call"
         json["call_id"] = .string(callID)
@@ -201,7 +201,7 @@ extension ResponsesFormatter {
         return tools.origin(of: name) == .custom
     }
 
-    /// The content of an item that has one.
+    /// The content part of an item; `nil` for a call.
     private static func part(_ item: OutputItem, logprobs: JSONValue) -> JSONValue? {
         switch item.kind {
         case .reasoning: ["type": "reasoning_text", "text": .string(item.text)]
@@ -240,7 +240,7 @@ extension OutputItem.Kind {
         }
     }
 
-    /// What the events about its content begin with.
+    /// The prefix of the types of events about its content.
     fileprivate var event: String {
         switch self {
         case .reasoning: "response.reasoning_text"

@@ -3,7 +3,7 @@ import JSON
 /// A request of another API, translated to a chat completion request. Parameters with other names have been checked before, so
 /// that errors use the client's names.
 package struct ChatTranslation {
-    /// The conversation, as chat templates read it.
+    /// The conversation, in the form that chat templates read.
     let messages: [ChatMessage]
     /// The other parameters, as the body of a chat completion request.
     var body: JSONObject = [:]

@@ -6,7 +6,7 @@ import Engine
 struct ChoiceState: Sendable {
     /// The index of its prompt in the request.
     let prompt: Int
-    /// Splits the output into parts; `nil`: it is all content.
+    /// Splits the output into parts; `nil`: all of it is content.
     private var parser: ChatOutputParser?
     private var reasoning: ReasoningTracker?
     private let includesReasoning: Bool
@@ -23,12 +23,12 @@ struct ChoiceState: Sendable {
     private(set) var cachedTokens = 0
     private(set) var admitted: ContinuousClock.Instant?
     private(set) var finish: FinishReason?
-    /// The vector of its prompt, if it is requested.
+    /// The embedding of its prompt, if requested.
     private(set) var embedding: [Float] = []
-    /// The tokens of each text, by the number of its item; where the reply lists them.
+    /// The tokens of each text by the index of its item, if the reply lists them.
     private(set) var textTokens: [Int: [ScoredToken]] = [:]
     private var aligner: TokenAligner?
-    /// Where the content stands that came with the last event, a range for each part of it.
+    /// The byte ranges in the output of the content that arrived with the last event, one for each part.
     private var contentRanges: [Range<Int>] = []
     private var textBytes = 0
     /// Whether there was any output for the client.
@@ -37,7 +37,7 @@ struct ChoiceState: Sendable {
     /// - Parameters:
     ///   - keepsText: whether ``output`` has the text.
     ///   - keepsTokens: whether ``tokens`` are kept.
-    ///   - aligner: what tells the tokens of texts; `nil`: ``textTokens`` stay empty.
+    ///   - aligner: finds the tokens of texts; `nil`: ``textTokens`` stays empty.
     init(
         prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false,
         aligner: TokenAligner? = nil
@@ -51,10 +51,10 @@ struct ChoiceState: Sendable {
         output = ParsedOutput(keepsText: keepsText)
     }
 
-    /// Tokens of reasoning so far.
+    /// The number of reasoning tokens so far.
     var reasoningTokens: Int { reasoning?.count ?? 0 }
 
-    /// Whether it has called a tool.
+    /// Whether the choice has called a tool.
     var hasCalls: Bool { parser.map { $0.calls > 0 } ?? false }
 
     /// Applies an event and returns the new parts of the output.
@@ -97,9 +97,9 @@ struct ChoiceState: Sendable {
         return events
     }
 
-    /// Finds the tokens of the text that came with the last event.
+    /// Finds the tokens of the text that arrived with the last event.
     ///
-    /// - Parameter changes: what the event did to the items.
+    /// - Parameter changes: the event's changes of the items.
     mutating func alignTokens(_ changes: [OutputChange]) {
         guard aligner != nil else { return }
         var ranges = contentRanges[...]
@@ -109,7 +109,7 @@ struct ChoiceState: Sendable {
         }
     }
 
-    /// The mean log-probability of its tokens, for the comparison of candidates.
+    /// The mean log-probability of its tokens, for comparing candidates.
     var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
 }
 

@@ -8,14 +8,14 @@ struct OutputParserConfiguration: Sendable {
     /// The tracker in its initial state; `nil` if the tags are not single tokens.
     let reasoning: ReasoningTracker?
     let includesReasoning: Bool
-    /// Whether the request names the tool to call: then the finish reason of a complete call is `stop`.
+    /// Whether the request names the tool to call. The finish reason of a complete call is then `stop`.
     let isCallByName: Bool
-    /// The token that ends a call, if only one call is wanted: generation stops with it.
+    /// The token that ends a call, if the request allows only one call. Generation stops with it.
     let callEnd: Int32?
-    /// The tokens that separate the parts; a tokenizer may have them among its special tokens.
+    /// The tokens of the tags that separate the parts. In some tokenizers they are special tokens.
     let tags: Set<Int32>
 
-    /// `nil` if all of the output is content.
+    /// Returns `nil` if all of the output is content.
     ///
     /// - Parameter prompt: the rendered prompt.
     init?(_ request: ChatCompletionRequest, prompt: String, _ text: TextPipeline) {

@@ -13,7 +13,7 @@ struct OutputItem: Sendable, Hashable {
     var text = ""
 }
 
-/// A change of the items by the next piece of output; each case has the index of the item.
+/// A change of the items by the next piece of output. Each case has the index of the item.
 enum OutputChange: Sendable, Hashable {
     case opens(item: Int)
     case extends(item: Int, by: String)
@@ -30,7 +30,7 @@ struct ParsedOutput: Sendable, Hashable {
         self.keepsText = keepsText
     }
 
-    /// Appends new events, and at the end of the output closes the last item.
+    /// Appends new events. At the end of the output, also closes the last item.
     @discardableResult mutating func add(_ events: [ChatOutputEvent], isLast: Bool = false) -> [OutputChange] {
         var changes: [OutputChange] = []
         for event in events {

@@ -7,7 +7,7 @@ struct ReplyTimings: Sendable {
     private var admitted: ContinuousClock.Instant?
     private var firstToken: ContinuousClock.Instant?
     private var lastToken: ContinuousClock.Instant?
-    /// Choices that have a token.
+    /// The number of choices that have a token.
     private var begun = 0
 
     init(arrival: ContinuousClock.Instant) {
@@ -23,7 +23,7 @@ struct ReplyTimings: Sendable {
         lastToken = max(lastToken ?? last.time, last.time)
     }
 
-    /// The timings under llama.cpp's names, with the queue time in addition; a rate is null if it was not measured.
+    /// The timings under llama.cpp's names, and the queue time. A rate is null if it was not measured.
     func json(_ usage: Usage) -> JSONValue {
         let queue = (admitted ?? arrival) - arrival
         let prompt = firstToken.map { $0 - (admitted ?? arrival) } ?? .zero
@@ -47,6 +47,6 @@ struct ReplyTimings: Sendable {
 }
 
 extension Duration {
-    /// Rounded to microseconds.
+    /// The duration in milliseconds, rounded to microseconds.
     fileprivate var milliseconds: Double { (self / .microseconds(1)).rounded() / 1000 }
 }

@@ -7,7 +7,7 @@ protocol ResponseFormatter: Sendable {
     var memoryBytes: Int { get }
     /// Whether the end of a stream repeats the output, so that the text must be kept.
     var repeatsOutput: Bool { get }
-    /// Whether it tells the log-probabilities of each text apart, so that its tokens have to be found.
+    /// Whether it lists the log-probabilities of each text separately, so that the tokens of each text must be found.
     var listsTextTokens: Bool { get }
     /// The whole response.
     func body(of response: ResponseState) -> JSONValue

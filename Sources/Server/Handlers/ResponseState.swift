@@ -15,7 +15,7 @@ struct ResponseState: Sendable {
     let head: ResponseHead
     let options: GenerationOptions
     let promptIDs: [[Int32]]
-    /// The beginnings of the choices' texts, one per prompt; empty unless the request asks for the prompts (`echo`).
+    /// The prompts that the choices' texts begin with, one per prompt; empty unless the request asks for them (`echo`).
     let promptTexts: [String]
     /// The configuration of the output parser; `nil`: choices are all content.
     let parsing: OutputParserConfiguration?
@@ -24,7 +24,7 @@ struct ResponseState: Sendable {
     let keepsText: Bool
     /// Whether choices keep the tokens of their texts.
     let keepsTextTokens: Bool
-    /// By sequence number: prompt times `best_of` plus choice.
+    /// The choices of all prompts. The index is that of the prompt, times `best_of`, plus that of the choice.
     private(set) var choices: [ChoiceState]
     private(set) var timings: ReplyTimings
     private var unfinished: Int
@@ -87,7 +87,7 @@ struct ResponseState: Sendable {
         return ResponseUpdate(choice: index, event: event, changes: changes, isFirst: isFirst)
     }
 
-    /// The choices of the reply: the most likely candidates of each prompt, of equal ones the first.
+    /// The choices of the reply: the most likely candidates of each prompt. Among equally likely ones, the first.
     var bestChoices: [ChoiceState] {
         guard options.candidates > options.choices else { return choices }
         return stride(from: 0, to: choices.count, by: options.candidates).flatMap { first in
@@ -98,9 +98,9 @@ struct ResponseState: Sendable {
         }
     }
 
-    /// The tokens so far.
+    /// The token usage so far.
     var usage: Usage {
-        // The first choice of a prompt computes it; cache hits of its siblings are due to the same request.
+        // The first choice of a prompt computes it. Cache hits of the other choices are due to the same request and do not count.
         let firsts = stride(from: 0, to: choices.count, by: options.candidates)
         return Usage(
             promptTokens: promptIDs.reduce(0) { $0 + $1.count },

@@ -65,7 +65,7 @@ struct ResponseStream: Sendable {
         return output
     }
 
-    /// A comment, which clients ignore. It begins the stream.
+    /// Returns a comment, which clients ignore. It begins the stream.
     mutating func keepAlive() -> [UInt8] {
         guard isStreamed, !isFinished else { return [] }
         hasBegun = true

@@ -1,21 +1,21 @@
 import Tokenizers
 
-/// Finds the tokens that a part of a reply's text is made of. Text lags behind tokens: while a character is incomplete, while a
-/// stop string or a tag may be beginning.
+/// Finds the tokens of each part of a reply's text. Text lags behind tokens while a character is incomplete, or while the text
+/// may be the beginning of a stop string or a tag.
 struct TokenAligner: Sendable {
     private struct Place: Sendable {
         var token: ScoredToken
-        /// Bytes of the text before it, and with it.
+        /// The offsets in bytes where the token begins and ends in the text.
         var start: Int
         var end: Int
     }
 
     private let names: TokenNames
     private let skipsSpecialTokens: Bool
-    /// Special tokens that are text all the same.
+    /// Special tokens that are part of the text in any case.
     private let keptSpecialTokens: Set<Int32>
     private var repair = UTF8Repair()
-    /// Those that no text has taken, in order.
+    /// The tokens that no text has taken, in order.
     private var waiting: [Place] = []
     private var bytes = 0
 
@@ -25,7 +25,7 @@ struct TokenAligner: Sendable {
         keptSpecialTokens = options.keptSpecialTokens
     }
 
-    /// Takes a token that was generated.
+    /// Adds a generated token.
     mutating func append(_ token: ScoredToken) {
         let isText = !skipsSpecialTokens || !names.isSpecial(token.id) || keptSpecialTokens.contains(token.id)
         let start = bytes
@@ -33,10 +33,10 @@ struct TokenAligner: Sendable {
         waiting.append(Place(token: token, start: start, end: bytes))
     }
 
-    /// The tokens of the text that these bytes are, without those that an earlier text has taken. A token at a border is of the
-    /// text that it reaches into; one inside a character is of the text that the character is.
+    /// Returns the tokens of a part of the text, without those that an earlier part has taken. A token that begins before the part
+    /// and extends into it is included. A token inside a character belongs to the part with that character.
     ///
-    /// - Parameter range: behind that of any call before.
+    /// - Parameter range: the part's range in bytes, after the ranges of all earlier calls.
     mutating func take(_ range: Range<Int>) -> [ScoredToken] {
         let end = waiting.firstIndex { $0.start >= range.upperBound } ?? waiting.endIndex
         let taken = waiting[..<end].filter { $0.start >= range.lowerBound || $0.end > range.lowerBound }

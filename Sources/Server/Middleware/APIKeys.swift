@@ -3,7 +3,7 @@ import COpenSSL
 import Foundation
 import HTTPTypes
 
-/// The accepted API keys, stored only as SHA-256.
+/// The accepted API keys, stored only as SHA-256 digests.
 public struct APIKeys: Sendable {
     struct Key: Sendable {
         var name: String
@@ -14,15 +14,15 @@ public struct APIKeys: Sendable {
     }
 
     private var keys: [Key] = []
-    /// Set if all keys were revoked: the server must then reject all requests instead of accepting all.
+    /// Set by ``revoke(missingFrom:)``: if no key is left, the server must reject all requests instead of accepting all.
     private var isClosed = false
 
     public init() {}
 
-    /// Without keys all requests are accepted.
+    /// Whether there are no keys, so that all requests are accepted.
     public var isEmpty: Bool { keys.isEmpty && !isClosed }
 
-    /// Adds a key under a unique name, which is logged.
+    /// Adds a key under a unique name. Logs contain the name.
     ///
     /// - Parameter key: the key itself, or `sha256:` and its digest in hexadecimal.
     /// - Throws: why it is not a valid key.
@@ -141,8 +141,9 @@ public struct APIKeys: Sendable {
         return limits
     }
 
-    /// The key of a request, from `Authorization: Bearer` (RFC 6750) or otherwise Anthropic's `x-api-key`, since a proxy may
-    /// have put its own credentials into the former; `nil` if there is no known key. Takes the same time for every wrong key.
+    /// Returns the key of a request, or `nil` if it has no known key. Looks in `Authorization: Bearer` (RFC 6750), then in
+    /// Anthropic's `x-api-key`, because a proxy may have put its own credentials into the former. Takes the same time for every
+    /// wrong key.
     func key(in fields: HTTPFields) -> Key? {
         Self.given(in: fields).lazy.compactMap(key).first
     }
@@ -159,7 +160,7 @@ public struct APIKeys: Sendable {
 
     static func isGiven(in fields: HTTPFields) -> Bool { !given(in: fields).isEmpty }
 
-    /// The possible keys, at most two.
+    /// The keys that a request presents, at most two.
     private static func given(in fields: HTTPFields) -> [String] {
         let words = fields[.authorization]?.split(separator: " ") ?? []
         let bearer = words.count == 2 && words[0].lowercased() == "bearer" ? String(words[1]) : nil

@@ -2,7 +2,7 @@ import HTTP
 import HTTPTypes
 import Logging
 
-/// One line per request, written when its exchange ends. It never contains the request's content.
+/// Logs one line per request when its exchange ends. The line never contains the request's content.
 struct AccessLog {
     private struct Entry {
         var level: Logger.Level
@@ -15,7 +15,7 @@ struct AccessLog {
         /// The name of its key.
         var key: String?
         var trace: TraceParent?
-        /// For a request that generates.
+        /// The number of prompt tokens of a generation request; otherwise `nil`.
         var promptTokens: Int?
         var generatedTokens = 0
         var firstToken: ContinuousClock.Instant?

@@ -1,8 +1,9 @@
 import HTTP
 
-/// The accepted names in the Host field. A web page that resolves its own name to this machine (DNS rebinding) sends that name.
+/// The accepted names in the Host field. They stop DNS rebinding: a web page that resolves its own name to this machine sends
+/// that name.
 public struct AllowedHosts: Sendable, Hashable {
-    /// This machine's own names alone: localhost, 127.0.0.0/8 and ::1.
+    /// Only this machine's own names: localhost, 127.0.0.0/8 and ::1.
     static let loopback = AllowedHosts(names: [])
 
     /// Names in lower case in addition to the loopback names; nil: all.
@@ -12,7 +13,7 @@ public struct AllowedHosts: Sendable, Hashable {
         self.names = names
     }
 
-    /// `*`, or names and addresses without ports, separated by commas; nil if the text is neither.
+    /// Parses `*`, or names and addresses without ports, separated by commas; nil if the text is neither.
     init?(_ text: String) {
         if text == "*" {
             names = nil
@@ -36,7 +37,7 @@ public struct AllowedHosts: Sendable, Hashable {
         return host == "localhost" || ListeningAddress.isLoopback(host) || names.contains(host)
     }
 
-    /// The host of `host[:port]` in lower case; an IPv6 address without its brackets.
+    /// Returns the host of `host[:port]` in lower case, and an IPv6 address without its brackets.
     private static func host(of authority: String) -> String {
         guard authority.hasPrefix("["), let close = authority.firstIndex(of: "]") else {
             return normalized(String(authority.prefix { $0 != ":" }))
@@ -45,7 +46,7 @@ public struct AllowedHosts: Sendable, Hashable {
         return normalized(rest.isEmpty || rest.hasPrefix(":") ? String(authority[...close]) : authority)
     }
 
-    /// Names are compared ignoring case and a trailing dot.
+    /// Returns the host without differences that comparisons ignore: case, brackets and a trailing dot.
     private static func normalized(_ host: String) -> String {
         var host = host.lowercased()
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }

@@ -3,10 +3,10 @@ import JSON
 
 /// The other origins whose web pages may use the API from a browser (Fetch Standard, 3.2).
 public struct CORSPolicy: Sendable, Hashable {
-    /// nil: all.
+    /// The allowed origins; nil: all.
     private let origins: Set<String>?
 
-    /// `*`, or origins separated by commas, or either in a JSON array as in vLLM; nil if the text is none of these.
+    /// Parses `*`, or origins separated by commas, or either in a JSON array as in vLLM; nil if the text is none of these.
     init?(_ text: String) {
         let list: [String]
         if text.hasPrefix("[") {
@@ -57,7 +57,7 @@ public struct CORSPolicy: Sendable, Hashable {
     /// Whether pages of `origin` may use the API.
     func allows(_ origin: String) -> Bool { origins?.contains(origin) ?? true }
 
-    /// Scheme, `://` and host, perhaps with a port; no path.
+    /// Whether the text is a scheme, `://` and a host, optionally with a port, without a path.
     private static func isOrigin(_ text: String) -> Bool {
         for scheme in ["https://", "http://"] where text.hasPrefix(scheme) {
             let host = text.dropFirst(scheme.count)

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Synchronization
 
-/// The current keys: connections check them before they read a body, routes before they reply.
+/// The current API keys. Connections check them before they read a body, routes before they reply.
 final class KeyRing: Sendable {
     private let keys: Mutex<APIKeys>
 

@@ -3,7 +3,7 @@ import HTTPTypes
 /// The limits of one key per minute; nil: no limit.
 public struct RateLimits: Sendable, Hashable {
     public var requestsPerMinute: Int?
-    /// Of prompts and of what is generated.
+    /// The limit on prompt and generated tokens together.
     public var tokensPerMinute: Int?
 
     /// The most urgent `priority` of its requests; nil: 0.
@@ -22,10 +22,11 @@ public struct RateLimits: Sendable, Hashable {
 }
 
 /// Counts the use of each key with token buckets, each of which holds the amount for one minute and refills at a constant rate.
-/// A request needs one request and a bucket of tokens that is not empty. Its tokens are subtracted when they are known, those
-/// of its prompt when it is accepted and others as they are generated, so the level of a bucket may become negative.
+/// A request takes one from the bucket of requests, and needs at least one in the bucket of tokens. Tokens are subtracted once
+/// they are known: those of the prompt when the request is accepted, others as they are generated. The level of a bucket may
+/// therefore become negative.
 package struct RateLimiter {
-    /// The name of requests without a key.
+    /// The key name of requests without a key.
     static let nobody = ""
 
     private struct Bucket {

@@ -5,11 +5,11 @@ import HTTPTypes
 struct RequestContext {
     var id: RequestID
     var method: HTTPRequest.Method
-    /// Nil if its path has none.
+    /// The route of its path; nil if there is none.
     var route: Route?
     /// The status of its reply, once that has begun.
     var status: HTTPResponse.Status?
-    /// Anthropic's API has errors in a form of its own.
+    /// Whether its errors have the form of Anthropic's API.
     var isAnthropic = false
     /// The name of its key; `RateLimiter.nobody` without keys.
     var key = RateLimiter.nobody
@@ -23,6 +23,6 @@ struct RequestContext {
     var preparationDeadline: ContinuousClock.Instant?
     /// The memory charge of its reply while it is written.
     var replyCharge: MemoryBudget.Reservation?
-    /// Fields of every reply to it.
+    /// The fields of every reply to it.
     var replyFields: HTTPFields = [:]
 }

@@ -14,9 +14,9 @@ struct RequestScreening: Sendable {
         self.keys = keys
     }
 
-    /// Blocks web pages of other origins on a server without API keys: the browser of a user who can reach the server would
-    /// send a page's requests to it. With keys the browser has no credentials to send; probes change nothing and contain
-    /// nothing secret.
+    /// Returns the refusal of a request from a web page of another origin, on a server without API keys. Otherwise the browser of
+    /// any user who can reach the server would send a page's requests to it. With keys, the browser has no credentials to send.
+    /// Probes are allowed: they change nothing and contain nothing secret.
     func originRefusal(of request: HTTPRequest, _ route: Route) -> APIError? {
         guard keys.isEmpty, !route.isProbe else { return nil }
         if let hosts, !hosts.allows(request.authority) { return .forbiddenHost(request.authority ?? "") }
@@ -27,7 +27,7 @@ struct RequestScreening: Sendable {
         return .forbiddenOrigin(origin)
     }
 
-    /// Why the form of the body is refused; nil also for routes that take no body.
+    /// Returns the refusal of the body's encoding or media type; nil if there is none, or if the route takes no body.
     func bodyRefusal(of request: HTTPRequest, _ route: Route) -> APIError? {
         guard route.methods.contains(.post) else { return nil }
         if let encoding = request.headerFields[.contentEncoding], ContentCoding.list(encoding) == nil {
@@ -47,7 +47,8 @@ struct RequestScreening: Sendable {
         return ["http://", "https://"].contains { origin == $0 + authority.lowercased() }
     }
 
-    /// Pages cannot send this type to another origin without a preflight request (Fetch Standard, 2.2.2).
+    /// Whether the media type is JSON. Pages cannot send this type to another origin without a preflight request (Fetch Standard,
+    /// 2.2.2).
     static func isJSON(_ type: String) -> Bool {
         let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))

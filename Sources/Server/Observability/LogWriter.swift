@@ -9,7 +9,7 @@ import Synchronization
 final class LogWriter: Sendable {
     static let standardError = LogWriter(descriptor: STDERR_FILENO)
 
-    /// Maximum number of queued bytes. As many again may be in the process of being written.
+    /// The maximum number of queued bytes. As many again may be in the process of being written.
     static let capacity = 1 << 20
 
     private struct State {
@@ -17,9 +17,9 @@ final class LogWriter: Sendable {
         var droppedLines = 0
         /// Whether the thread has taken lines that it has not written yet.
         var isWriting = false
-        /// Whether the thread reports dropped lines: that line is never dropped, even if the queue is full.
+        /// Whether the thread is reporting dropped lines. The report is never dropped, even if the queue is full.
         var isReporting = false
-        /// Whether the thread was started; without it, `flush` writes.
+        /// Whether the thread was started. Without it, `flush` writes the lines.
         var isStarted = false
     }
 
@@ -27,7 +27,7 @@ final class LogWriter: Sendable {
     private let capacity: Int
     private let state = Mutex(State())
     private let arrival = DispatchSemaphore(value: 0)
-    /// Set once by `bootstrap`, called on the thread.
+    /// Set by `start`; called on the thread.
     private let reportDrops = Mutex<(@Sendable (Int) -> Void)?>(nil)
 
     /// - Parameter capacity: the maximum number of queued bytes.
@@ -36,7 +36,7 @@ final class LogWriter: Sendable {
         self.capacity = capacity
     }
 
-    /// Starts the thread, which lives as long as the process. Lines that are added before wait for it.
+    /// Starts the thread, which runs as long as the process. Lines that were added before wait for it.
     ///
     /// - Parameter reportDrops: logs how many lines were dropped; called on the thread once lines can be written again.
     /// - Throws: if the system refuses to create the thread.
@@ -64,7 +64,8 @@ final class LogWriter: Sendable {
         if isFirst { arrival.signal() }
     }
 
-    /// Waits until everything has been written, or for `limit`; before `start` it writes itself, and blocks until it is done.
+    /// Waits until everything has been written, at most for `limit`. Before `start`, it writes the lines itself and blocks until
+    /// they are written.
     func flush(within limit: Duration) {
         guard state.withLock(\.isStarted) else { return drain() }
         let end = ContinuousClock.now + limit
@@ -113,7 +114,7 @@ final class LogWriter: Sendable {
 extension LogWriter {
     /// Redirects all loggers of the process to standard error, in `format`.
     ///
-    /// - Parameter rank: of this process, if the model is divided among several; part of each line.
+    /// - Parameter rank: the rank of this process, if the model is divided among several. It is added to each line.
     /// - Throws: if the system refuses to create the writer's thread.
     static func bootstrap(_ format: ServerConfiguration.LogFormat, rank: Int? = nil) throws(SystemThread.Failure) {
         let writer = standardError

@@ -25,12 +25,12 @@ struct Counter: Sendable {
     var total: UInt64 { values.reduce(0) { $0 + $1.count } }
 }
 
-/// Counts of observations by upper bound, with their sum.
+/// The number of observations by upper bound, and their sum.
 struct Histogram: Sendable {
     let name: String
     let help: String
     let bounds: [Double]
-    /// One count per bound and one for larger values; not cumulative.
+    /// One count for each bound and one for larger values; not cumulative.
     private(set) var counts: [UInt64]
     private(set) var sum = 0.0
 

@@ -1,7 +1,7 @@
 import Engine
 
 extension Metrics {
-    /// The ranks of a model that is divided among several; nothing otherwise.
+    /// Writes the metrics of the ranks, if the model is divided among several.
     func writeRanks(_ snapshot: Snapshot, to text: inout PrometheusText) {
         guard let model = snapshot.model, !model.ranks.isEmpty else { return }
         text.gauge("trinity_ranks", "Number of ranks among which the model is divided.", Double(model.ranks.count))

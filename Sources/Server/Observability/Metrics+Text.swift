@@ -28,7 +28,7 @@ extension Metrics {
         PrometheusText(labels: [("model_name", modelName), ("engine", "0")])
     }
 
-    /// All metrics as Prometheus text.
+    /// Returns all metrics as Prometheus text.
     func render(_ snapshot: Snapshot) -> [UInt8] {
         var text = Self.page(modelName: snapshot.modelName)
         render(snapshot, to: &text)
@@ -49,7 +49,7 @@ extension Metrics {
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,
             decodeTime, promptLength, computedPromptLength, generationLength,
-            // One choice counts as one request here, so its longest reply is its reply.
+            // Each choice counts as one request here, so its longest generation is its only one.
             generationLength.renamed("vllm:request_max_num_generation_tokens"), maxTokens, choices, preemptions,
             Histogram(
                 "vllm:iteration_tokens_total", "Tokens per engine step.", snapshot.statistics.stepSizes),
@@ -182,7 +182,7 @@ extension Metrics {
             (snapshot.statistics.readRate ?? 0) / ceiling)
     }
 
-    /// Names that older dashboards use: vLLM's earlier ones.
+    /// Writes vLLM's earlier metric names, for older dashboards.
     private func writeOldNames(_ snapshot: Snapshot, to text: inout PrometheusText) {
         let scheduler = snapshot.statistics.scheduler
         text.write(interTokenLatency.renamed("vllm:time_per_output_token_seconds"))
@@ -210,7 +210,7 @@ extension Histogram {
 
     private static let stepSizes = StepSizes.bounds.map(Double.init)
 
-    /// The same under another name.
+    /// Returns the same histogram under another name.
     fileprivate func renamed(_ name: String) -> Histogram {
         Histogram(name, help, bounds: bounds, counts: counts, sum: sum)
     }

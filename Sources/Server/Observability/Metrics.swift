@@ -12,9 +12,9 @@ struct Metrics: Sendable {
         2560,
     ]
 
-    /// Choices that were accepted: each of them ends exactly once.
+    /// The number of accepted choices. Each of them ends exactly once.
     var accepted = Counter("trinity_accepted_choices_total", "Number of sequences of accepted requests.")
-    /// Choices by how they ended; their sum is the number of accepted choices that have ended.
+    /// The number of choices by how they ended. The sum is the number of accepted choices that have ended.
     var finished = Counter(
         "vllm:request_success_total", "Number of finished sequences by finish reason.", label: "finished_reason",
         values: ["stop", "length", "abort", "error"])
@@ -62,7 +62,7 @@ struct Metrics: Sendable {
     var choices = Histogram(
         "vllm:request_params_n", "The parameter n of accepted requests.", bounds: [1, 2, 5, 10, 20])
 
-    /// Number of replies by route, method and status class.
+    /// The number of replies by route, method and status class.
     var replies = ReplyCounts()
 
     /// - Parameter maxModelLength: the largest bucket of the token histograms.
@@ -78,7 +78,7 @@ struct Metrics: Sendable {
             "vllm:request_generation_tokens", "Generated tokens of finished sequences.", bounds: bounds)
     }
 
-    /// Keeps the counts from before the model was loaded: replies and refusals, which concern no choices.
+    /// Sets the buckets for the model. Keeps the counts of replies and refusals from before it was loaded.
     mutating func modelLoaded(maxModelLength: Int) {
         var metrics = Metrics(maxModelLength: maxModelLength)
         (metrics.rejected, metrics.rateLimited, metrics.keys) = (rejected, rateLimited, keys)

@@ -10,7 +10,7 @@ struct ProcessStatistics {
     /// Unix time.
     var startSeconds = Self.start
 
-    /// Asks the kernel, some 5 us.
+    /// Returns the current statistics from the kernel, in about 5 us.
     static func now() -> ProcessStatistics {
         var statistics = ProcessStatistics()
         let size = Double(sysconf(Int32(_SC_PAGESIZE)))
@@ -28,7 +28,7 @@ struct ProcessStatistics {
         return statistics
     }
 
-    /// The first two numbers of /proc/self/statm; zeros if it cannot be read.
+    /// Returns the first two numbers of /proc/self/statm; zeros if it cannot be read.
     private static func pages() -> (all: Int, resident: Int) {
         let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return (0, 0) }
@@ -46,7 +46,7 @@ struct ProcessStatistics {
         }
     }
 
-    /// The folder's size on Linux 6.2 and later; on earlier systems the number of its entries.
+    /// Returns the number of open descriptors: the size of the folder on Linux 6.2 and later, otherwise the number of its entries.
     private static func openDescriptors() -> Int {
         let folder = "/proc/self/fd"
         var status = stat()
@@ -65,7 +65,7 @@ struct ProcessStatistics {
 
     private static let start = Date().timeIntervalSince1970 - uptime()
 
-    /// How long the process had been running when this is first called.
+    /// Returns the time that the process has been running, in seconds.
     private static func uptime() -> Double {
         guard let uptime = (try? String(contentsOfFile: "/proc/uptime", encoding: .utf8))?.split(separator: " ").first,
             let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),

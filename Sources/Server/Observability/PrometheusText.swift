@@ -28,7 +28,7 @@ struct PrometheusText {
     private(set) var bytes: [UInt8] = []
     /// The previous page.
     private var last: [UInt8] = []
-    /// The families of the current page as far as it is written, then those of the previous page.
+    /// The families that are already on the current page, then those of the previous page.
     private var families: [Family] = []
     private var familyCount = 0
 
@@ -44,7 +44,7 @@ struct PrometheusText {
         last = bytes
         bytes = []
         bytes.reserveCapacity(last.count + 512)
-        // Families that the last page did not reach are on none of the two pages.
+        // Families that the last page did not reach are on neither of the two pages.
         families.removeLast(families.count - familyCount)
         familyCount = 0
         hasLabels = true

@@ -6,7 +6,7 @@ struct ReplyCounts: Sendable {
     private struct Kind: Hashable {
         var handler: String
         var method: String
-        /// As `2xx`.
+        /// The status class, such as `2xx`.
         var status: String
     }
 
@@ -14,7 +14,7 @@ struct ReplyCounts: Sendable {
 
     private var counts: [Kind: UInt64] = [:]
 
-    /// - Parameter route: nil if there is none.
+    /// - Parameter route: the route of the request; nil if there is none.
     mutating func add(route: Route?, method: String, status: Int) {
         guard route?.isProbe != true else { return }
         let kind = Kind(

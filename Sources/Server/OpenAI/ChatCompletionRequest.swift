@@ -12,7 +12,7 @@ package struct ChatCompletionRequest: Sendable {
     var includesReasoning: Bool
     /// Whether the template ends with the beginning of an assistant's turn.
     var addsGenerationPrompt: Bool
-    /// Whether the reply continues the last message, an assistant's: the prompt ends with its content.
+    /// Whether the reply continues the last message, which is an assistant's. The prompt then ends with its content.
     var continuesFinalMessage: Bool
     /// Documents for the template, as the client sent them.
     var documents: [JSONValue]
@@ -62,7 +62,7 @@ package struct ChatCompletionRequest: Sendable {
         options.thinkingTokens = try reader.integer("thinking_token_budget", in: 0...Int.max)
         options.requiresThinkingBound = options.thinkingTokens != nil
         let reasoning = try ReasoningRequest(&reader)
-        // With these parameters a client cannot know whether the model reasons; a model that does not reason satisfies any
+        // Clients that use these parameters cannot know whether the model reasons. A model that does not reason satisfies any
         // budget.
         options.thinkingTokens = options.thinkingTokens ?? reasoning.budget
         if reasoning.isHidden { includesReasoning = false }
@@ -80,7 +80,7 @@ package struct ChatCompletionRequest: Sendable {
         ignored = policy.ignored
     }
 
-    /// The variables of the chat template.
+    /// Returns the variables of the chat template.
     ///
     /// - Parameter specialTokens: `bos_token`, `eos_token` and the like, which `chat_template_kwargs` may replace.
     func templateVariables(specialTokens: JSONObject) -> JSONObject {
@@ -126,7 +126,7 @@ extension ChatCompletionRequest {
         return documents
     }
 
-    /// `max_completion_tokens`, its older name and llama.cpp's; -1 means as many as fit.
+    /// Reads `max_completion_tokens`, its older name or llama.cpp's. -1 means as many tokens as fit.
     private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
         var limit: (name: String, tokens: Int)?
         for name in ["max_completion_tokens", "max_tokens", "n_predict"] {

@@ -7,7 +7,7 @@ struct ChatMessage: Sendable, Hashable {
         case system, developer, user, assistant, tool
     }
 
-    /// The older name of a tool's message.
+    /// The older name of the role of a tool's message.
     private static let function = "function"
 
     var role: Role
@@ -17,18 +17,18 @@ struct ChatMessage: Sendable, Hashable {
     var reasoning: String?
     var toolCalls: [ToolCall] = []
     var toolCallID: String?
-    /// The ids that an assistant's message was generated as, which then need not be guessed from its text.
+    /// The token ids that an assistant's message was generated as. They then need not be derived from its text.
     var tokenIDs: [Int32] = []
 
     /// A call that the model made in an earlier turn.
     struct ToolCall: Sendable, Hashable {
         var id: String
         var name: String
-        /// An object; the client's string where that is no JSON object.
+        /// An object, or the client's string if it is not a JSON object.
         var arguments: JSONValue
     }
 
-    /// - Parameter vocabularySize: token ids are below it.
+    /// - Parameter vocabularySize: the bound of token ids.
     static func decode(
         _ values: JSONArray, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
     ) throws(APIError) -> [ChatMessage] {
@@ -44,7 +44,7 @@ struct ChatMessage: Sendable, Hashable {
         self.content = content
     }
 
-    /// What a tool said.
+    /// Creates the message with a tool's output.
     init(_ content: String, answering toolCallID: String) {
         self.init(.tool, content)
         self.toolCallID = toolCallID
@@ -65,7 +65,7 @@ struct ChatMessage: Sendable, Hashable {
             content = try reading.text(of: value, at: "\(path).content", in: place)
             if !reading.reasoning.isEmpty { reasoning = reading.reasoning.joined(separator: "\n") }
         } else {
-            // A tool may have nothing to say.
+            // An assistant that calls tools and a tool may have no content.
             guard role == .assistant || role == .tool else { throw .missing(param: "\(path).content") }
             content = ""
         }
@@ -83,12 +83,12 @@ struct ChatMessage: Sendable, Hashable {
         try reader.finish()
     }
 
-    /// Calls of the older form have no ids, and the result of each follows it.
+    /// The id of a call in the older form, which has none. The result of such a call directly follows it.
     private static let functionCallID = "function_call"
 
     /// The message as chat templates read it.
     var json: JSONValue {
-        // Templates of this family know `system` only; `developer` is its newer name.
+        // The templates of this model family know only `system`; `developer` is its newer name.
         let roleName = role == .developer ? Role.system.rawValue : role.rawValue
         var message: JSONObject = ["role": .string(roleName), "content": .string(content)]
         if let name { message["name"] = .string(name) }
@@ -103,14 +103,14 @@ struct ChatMessage: Sendable, Hashable {
 }
 
 extension ChatMessage {
-    /// What replies of this and other servers carry, since clients send them back whole.
+    /// Reads the members that replies of this and other servers have, because clients send replies back unchanged.
     private mutating func readAssistant(
         _ reader: inout FieldReader, _ vocabularySize: Int
     ) throws(APIError) {
         if let ids = reader.value("token_ids") {
             tokenIDs = try ids.requireTokenIDs(below: vocabularySize, at: reader.path(to: "token_ids"))
         }
-        // Some clients keep an object or a list under these names.
+        // Some clients send an object or an array under these names.
         let reasoning = reader.value("reasoning")?.string
         let content =
             reader.policy.isStrict ? try reader.string("reasoning_content") : reader.value("reasoning_content")?.string
@@ -126,7 +126,7 @@ extension ChatMessage {
             let path = reader.path(to: "function_call")
             toolCalls = [try ToolCall(function: call, at: path, id: Self.functionCallID, reader.policy)]
         }
-        // Where the model refused, its refusal is what it said.
+        // If the model refused, its refusal is the content.
         let refusal = reader.value("refusal")?.string
         if self.content.isEmpty, let refusal { self.content = refusal }
         _ = reader.value("annotations")
@@ -134,10 +134,10 @@ extension ChatMessage {
 }
 
 extension ChatMessage.ToolCall {
-    /// - Parameter number: of the call in its message.
+    /// - Parameter number: the index of the call in its message.
     init(_ value: JSONValue, number: Int, at path: String, _ policy: ParameterPolicy) throws(APIError) {
         var reader = try FieldReader(value, at: path, policy)
-        // What clients leave out or keep in another form changes no prompt.
+        // What clients leave out or send in another form does not change the prompt.
         guard let id = try reader.string("id") ?? (policy.isStrict ? nil : "call_\(number)") else {
             throw .missing(param: "\(path).id")
         }
@@ -151,7 +151,7 @@ extension ChatMessage.ToolCall {
             return
         }
         guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
-        // Where the call stood in a stream; clients that collect one keep it.
+        // The index of the call in a stream, which clients that collect one keep.
         _ = try reader.integer("index", in: 0...Int.max)
         try reader.finish()
         try self.init(function: function, at: "\(path).function", id: id, policy)
@@ -169,7 +169,7 @@ extension ChatMessage.ToolCall {
         let arguments: JSONValue
         switch given {
         case .string(let text): arguments = Self.parse(text)
-        // OpenAI says a string, but some programs keep the parsed call.
+        // OpenAI requires a string, but some programs send the parsed arguments.
         case .object: arguments = given
         default: throw .wrongType(given, at: "\(path).arguments", expected: "a string or an object")
         }
@@ -177,7 +177,7 @@ extension ChatMessage.ToolCall {
         self.init(id: id, name: name, arguments: arguments)
     }
 
-    /// Many templates can only print a mapping. No text is a call without arguments.
+    /// Parses the arguments of a call, because many templates can only print a mapping. Empty text means no arguments.
     static func parse(_ text: String) -> JSONValue {
         guard !text.isEmpty else { return .object([:]) }
         guard let value = try? JSONValue(parsing: text, limits: .init(values: 1 << 18)), value.object != nil else {

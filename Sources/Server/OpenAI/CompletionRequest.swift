@@ -1,6 +1,6 @@
 import JSON
 
-/// The body of `POST /v1/completions`, checked.
+/// The validated body of `POST /v1/completions`.
 package struct CompletionRequest: Sendable {
     /// One prompt, before or after tokenization.
     enum Prompt: Sendable, Hashable {
@@ -11,21 +11,21 @@ package struct CompletionRequest: Sendable {
     /// At least one.
     var prompts: [Prompt]
     var options: GenerationOptions
-    /// What the request has that the server does without.
+    /// The ignored parameters of the request.
     private(set) var ignored = IgnoredParameters()
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: true)
-        // -1 is another way to say "as many as fit", 16 what OpenAI generates where nothing is said.
+        // -1 means as many tokens as fit.
         if let limit = try reader.tokenLimit("max_tokens", atLeast: 0) {
             (options.maxTokens, options.fillsContext) = limit < 0 ? (nil, true) : (limit, false)
         }
-        // Clients of chats say here that they want none.
+        // Chat clients send `false` for no log-probabilities.
         if policy.isStrict || reader.value("logprobs") != false {
             options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
         }
@@ -63,16 +63,16 @@ package struct CompletionRequest: Sendable {
             throw .invalid(
                 param: "best_of", message: "'best_of' must be at least 'n', which is \(choices), not \(candidates).")
         }
-        // The best is only known when all have ended.
+        // The best candidates are known only when all have ended.
         guard candidates == choices || options.streaming == nil else {
             throw .invalid(param: "best_of", message: "'best_of' above 'n' is only allowed when 'stream' is false.")
         }
         return candidates
     }
 
-    /// A string, an array of token ids, or an array of either.
+    /// Returns the prompts of a string, an array of token ids, or an array of either.
     ///
-    /// - Parameter parameter: what it is called.
+    /// - Parameter parameter: the name of the parameter, for errors.
     static func prompts(
         _ value: JSONValue, at parameter: String, for model: ServedModel
     ) throws(APIError) -> [Prompt] {

@@ -45,7 +45,7 @@ struct FieldReader {
         return try value.requireString(at: path(to: name))
     }
 
-    /// One of a few words.
+    /// Reads a string that must be one of `words`.
     mutating func word(_ name: String, among words: [String]) throws(APIError) -> String? {
         guard let word = try string(name) else { return nil }
         guard words.contains(where: { $0.utf8.elementsEqual(word.utf8) }) else {
@@ -61,7 +61,7 @@ struct FieldReader {
         return try value.requireInteger(in: range, at: path(to: name))
     }
 
-    /// A number of tokens, or -1 for "no limit".
+    /// Reads a number of tokens, or -1 for "no limit".
     mutating func tokenLimit(_ name: String, atLeast least: Int) throws(APIError) -> Int? {
         guard let value = value(name) else { return nil }
         if value == -1 { return -1 }
@@ -168,7 +168,7 @@ extension JSONValue {
         return isOpen ? max(Float(double), .leastNormalMagnitude) : Float(double)
     }
 
-    /// Each element as an id below `vocabularySize`.
+    /// Returns the elements as token ids below `vocabularySize`.
     func requireTokenIDs(below vocabularySize: Int, at path: String) throws(APIError) -> [Int32] {
         var ids: [Int32] = []
         for (index, element) in try requireArray(at: path).enumerated() {

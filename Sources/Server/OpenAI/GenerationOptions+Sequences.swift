@@ -2,12 +2,12 @@ import Engine
 import Scheduling
 
 extension GenerationOptions {
-    /// The sequences to generate. The sequence of prompt p and candidate c has the number `p * candidates + c`; ids start with
-    /// `firstID`. Without `best_of` the number is also the `index` of the choice in the reply.
+    /// Returns the sequences to generate. The sequence of prompt p and candidate c has the number `p * candidates + c`, and ids
+    /// start with `firstID`. Without `best_of`, the number is also the `index` of the choice in the reply.
     ///
     /// - Parameters:
     ///   - promptIDs: the prompts, (prompts, tokens).
-    ///   - deadline: the time at which they are aborted.
+    ///   - deadline: the time at which the sequences are aborted.
     ///   - generator: the source of seeds for requests without one.
     /// - Throws: if a prompt is empty or leaves no room, or if more tokens are requested than fit.
     func generationRequests(
@@ -51,12 +51,12 @@ extension GenerationOptions {
         return .invalid(param: param, message: "'\(param)' \(limit).")
     }
 
-    /// Candidates are compared by their tokens' log-probabilities, even if the reply does not have them.
+    /// The number of alternatives to compute. Candidates are compared by log-probabilities, even if the reply does not have them.
     private var engineLogprobs: Int? {
         logprobs ?? (candidates > choices ? 0 : nil)
     }
 
-    /// The maximum of what the two lists about the prompt need.
+    /// The number of alternatives to compute for prompt tokens: the maximum that `echo` and `prompt_logprobs` need.
     private var enginePromptLogprobs: Int? {
         [echoesPrompt ? logprobs : nil, promptLogprobs].compactMap(\.self).max()
     }

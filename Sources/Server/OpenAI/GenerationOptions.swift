@@ -4,24 +4,24 @@ import JSON
 
 /// The generation parameters that the endpoints have in common.
 struct GenerationOptions: Sendable {
-    /// Without seed and choice, which are set for each sequence.
+    /// The sampling parameters without seed and choice, which are set for each sequence.
     var sampling: SamplingParameters
-    /// The request's `seed`; without one every prompt gets a random one.
+    /// The request's `seed`; `nil`: each prompt gets a random one.
     var seed: Int?
     var stop = StopConditions()
-    /// `nil`: the endpoint's default, limited to the remaining context; 0: nothing is generated.
+    /// The token limit; `nil`: the endpoint's default, limited to the remaining context; 0: nothing is generated.
     var maxTokens: Int?
     /// Whether the default is the remaining context, regardless of the endpoint's default.
     var fillsContext = false
     /// Whether `maxTokens` beyond the remaining context is reduced to it.
     var clampsMaxTokens = false
-    /// `n`: completions for each prompt.
+    /// `n`: the number of completions for each prompt.
     var choices = 1
     /// `best_of`: the number of completions generated for each prompt, at least `choices`; the reply has the most likely ones.
     var candidates = 1
     /// The number of alternatives to report for each token; `nil`: no log-probabilities.
     var logprobs: Int?
-    /// The same for each token of the prompt, in a separate list.
+    /// The number of alternatives to report for each token of the prompt, in a separate list.
     var promptLogprobs: Int?
     /// Whether each choice's text begins with the prompt, and its log-probabilities with the prompt's.
     var echoesPrompt = false
@@ -38,11 +38,11 @@ struct GenerationOptions: Sendable {
     var keptSpecialTokens: Set<Int32> = []
     /// Whether the tokenizer adds its special tokens to a text prompt.
     var addsSpecialTokens: Bool
-    /// `nil`: the reply is not streamed.
+    /// The options of a stream; `nil`: the reply is not streamed.
     var streaming: Streaming?
-    /// Lower is earlier.
+    /// The priority. Lower values run first.
     var priority = 0
-    /// Requests with different salts do not share cached prefixes, so that none can learn from its speed what another has sent.
+    /// Requests with different salts do not share cached prefixes, so that response times do not reveal other requests' prompts.
     var cacheSalt = ""
     /// The constraint on the output, and the parameter that sets it; `nil`: none.
     var structuredOutput: StructuredOutput?
@@ -60,9 +60,9 @@ struct GenerationOptions: Sendable {
     var timings = TimingsReport.never
     /// Whether to use speculative decoding, if the server has it.
     var speculates = true
-    /// Whether the mean of each prompt's hidden states is requested, and no token.
+    /// Whether the mean of each prompt's hidden states is requested instead of tokens.
     var embedsPrompts = false
-    /// The time from its arrival after which the request is aborted.
+    /// The time from the request's arrival after which it is aborted.
     var timeout: Duration?
     /// Whether the request has a `service_tier`, so that the reply names the only one.
     var namesServiceTier = false
@@ -76,7 +76,7 @@ struct GenerationOptions: Sendable {
         case always
     }
 
-    /// Keeps this many of a prompt's tokens, the last or the first ones.
+    /// Limits a prompt to its last or its first tokens.
     struct Truncation: Sendable, Hashable {
         var tokens: Int
         var keepsEnd: Bool
@@ -92,22 +92,22 @@ struct GenerationOptions: Sendable {
         var reportsUsageContinuously = false
     }
 
-    /// The most choices of one prompt.
+    /// The maximum number of choices of one prompt.
     static let maximumChoices = 128
-    /// The most sequences of one request: prompts times choices.
+    /// The maximum number of sequences of one request: prompts times choices.
     static let maximumSequences = 1024
     static let maximumLogprobs = 20
     static let maximumStopStrings = 16
-    /// Maximum bytes of one stop string: each token's text is matched with all of them.
+    /// The maximum size of a stop string in bytes. It is bounded because each token's text is matched with all of them.
     static let maximumStopStringBytes = 4096
     static let priorities = -100...100
-    /// Seconds; the lower bound is excluded.
+    /// The valid timeouts in seconds; the lower bound is excluded.
     static let timeouts = 0.0...86400
     static let maximumBadWords = 1000
     static let maximumBadWordBytes = 256
     static let maximumSaltLength = 128
 
-    /// Reads the common parameters; `max_tokens` and the log-probabilities are read by the endpoints.
+    /// Reads the common parameters. The endpoints read `max_tokens` and the log-probabilities.
     init(
         reading reader: inout FieldReader, for model: ServedModel, addsSpecialTokens: Bool
     ) throws(APIError) {
@@ -143,7 +143,7 @@ extension GenerationOptions {
     private mutating func readSampling(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
         seed = try Self.seed(&reader)
         if let value = try reader.number("temperature", in: 0...2) { sampling.temperature = value }
-        // With 0 only the most likely token is left, as with any value below its probability.
+        // With 0, only the most likely token remains, as with any value below its probability.
         if let value = try reader.number("top_p", in: 0...1) { sampling.topP = max(value, .leastNormalMagnitude) }
         // -1 means off.
         if let value = try reader.integer("top_k", in: -1...Int.max) {
@@ -169,7 +169,7 @@ extension GenerationOptions {
         try readBadWords(&reader, model)
     }
 
-    /// 64 bits, signed or unsigned.
+    /// Reads the seed: 64 bits, signed or unsigned.
     private static func seed(_ reader: inout FieldReader) throws(APIError) -> Int? {
         guard let value = reader.value("seed") else { return nil }
         if case .bigInteger(let digits) = value, let seed = UInt64(digits) { return Int(truncatingIfNeeded: seed) }
@@ -308,7 +308,7 @@ extension GenerationOptions {
         if var options = try reader.reader("stream_options") {
             streaming.includesUsage = try options.bool("include_usage") ?? false
             streaming.reportsUsageContinuously = try options.bool("continuous_usage_stats") ?? false
-            // Padding against traffic analysis; TLS in front of the server may add its own.
+            // No effect: this is padding against traffic analysis, which TLS in front of the server may add.
             _ = try options.bool("include_obfuscation")
             try options.finish()
             // Some clients always send the options.
@@ -320,13 +320,13 @@ extension GenerationOptions {
         self.streaming = streams ? streaming : nil
     }
 
-    /// Parameters without effect that clients send.
+    /// Reads parameters that clients send and that have no effect.
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "request_id"] {
             _ = try reader.string(name)
         }
         _ = try reader.object("metadata")
-        // A predicted reply affects at most the time of its tokens.
+        // No effect: a predicted reply could only make generation faster.
         _ = try reader.object("prediction")
         try reader.ignore("store", unless: [false])
         namesServiceTier =

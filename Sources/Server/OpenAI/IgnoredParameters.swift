@@ -10,14 +10,14 @@ struct IgnoredParameters: Sendable, Hashable {
 
     private(set) var names: [String] = []
 
-    /// - Parameter path: the path as in errors: `messages[3].annotations`.
+    /// - Parameter path: the path in the form of errors, such as `messages[3].annotations`.
     mutating func insert(_ path: String) {
         guard names.count < Self.limit else { return }
         let name = Self.name(of: path)
         if !name.isEmpty, !names.contains(name) { names.append(name) }
     }
 
-    /// Only characters that are valid in a header and a metric's label.
+    /// Returns the name, which has only characters that are valid in a header and a metric's label.
     private static func name(of path: String) -> String {
         var name: [UInt8] = []
         var isPosition = false

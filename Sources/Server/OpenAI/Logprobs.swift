@@ -1,7 +1,7 @@
 import Engine
 import JSON
 
-/// A token of a prompt or a reply, and how likely it was; nothing is known of a prompt's first one.
+/// A token of a prompt or a reply, and its log-probabilities. The first token of a prompt has none.
 struct ScoredToken: Sendable {
     var id: Int32
     var logprobs: TokenLogprobs?
@@ -11,10 +11,10 @@ extension GeneratedToken {
     var scored: ScoredToken { ScoredToken(id: id, logprobs: logprobs) }
 }
 
-/// Log-probabilities of tokens in the form of either endpoint.
+/// Writes log-probabilities of tokens in the form of each endpoint.
 ///
-/// The same number is printed wherever the same token stands at the same position: evaluation programs compare a
-/// token's own entry with the alternatives for equality.
+/// The same token at the same position always has the same number, because evaluation programs compare a token's own entry
+/// with the alternatives for equality.
 struct Logprobs: Sendable {
     let names: TokenNames
     /// Whether special tokens are left out of the choices' texts.
@@ -22,18 +22,19 @@ struct Logprobs: Sendable {
     /// Whether tokens are named `token_id:N`.
     var namesTokensByID = false
 
-    /// About the bytes of an alternative once it is written.
+    /// The approximate size of a written alternative in bytes.
     private static let entryBytes = 96
 
-    /// About what a token's log-probabilities take, with what is written of them. The values between are made one by one.
+    /// Returns the approximate memory of a token's log-probabilities and their written form, in bytes. The JSON values in between
+    /// exist only one at a time.
     static func memoryBytes(_ logprobs: TokenLogprobs) -> Int {
         MemoryLayout<TokenLogprobs>.stride + RequestMemory.header
             + logprobs.top.count * MemoryLayout<TokenLogprob>.stride + (logprobs.top.count + 1) * entryBytes
     }
 
-    /// The `logprobs` of a completion's choice, or of the part of it that one chunk carries.
+    /// Returns the `logprobs` of a completion's choice, or of one chunk of it.
     ///
-    /// - Parameter position: where the first token's text begins; moved past the last token.
+    /// - Parameter position: the position of the first token in the text; advanced past the last token.
     func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {
         var offsets: [Int] = []
         offsets.reserveCapacity(tokens.count)
@@ -53,7 +54,8 @@ struct Logprobs: Sendable {
         ]
     }
 
-    /// Alternatives by text, the sampled token always among them; of two ids with the same text the likelier counts.
+    /// Returns the alternatives by text, always including the sampled token. Of two ids with the same text, the more likely one
+    /// counts.
     private func top(_ logprobs: TokenLogprobs, sampled: Int32) -> JSONObject {
         var object = JSONObject()
         for entry in logprobs.top + [TokenLogprob(id: sampled, logprob: logprobs.logprob)] {
@@ -67,12 +69,12 @@ struct Logprobs: Sendable {
         return object
     }
 
-    /// The same of a chat completion's choice.
+    /// Returns the `logprobs` of a chat completion's choice, or of one chunk of it.
     func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
         ["content": entries(of: tokens), "refusal": nil]
     }
 
-    /// An entry for each token, with its alternatives.
+    /// Returns an entry for each token, with its alternatives.
     ///
     /// - Parameter hasBytes: whether entries have the bytes of their tokens.
     func entries(of tokens: [ScoredToken], hasBytes: Bool = true) -> JSONValue {
@@ -84,8 +86,8 @@ struct Logprobs: Sendable {
         }
     }
 
-    /// An array whose elements are made when they are written: the values of all alternatives take many times what their tokens
-    /// and their text do.
+    /// Returns an array whose elements are created when they are written. The values of all alternatives would take many times the
+    /// memory of their tokens and text.
     private func list(
         _ tokens: [ScoredToken], _ element: @escaping @Sendable (ScoredToken) -> JSONValue
     ) -> JSONValue {
@@ -98,8 +100,8 @@ struct Logprobs: Sendable {
         return ["token": .string(name(id)), "logprob": number(logprob), "bytes": bytes]
     }
 
-    /// A prompt's tokens as `prompt_logprobs` lists them: null for the first, then for each an object with the token itself
-    /// and the `count` most probable ones by id.
+    /// Returns the `prompt_logprobs`: null for the first token, then for each token an object with the token itself and the
+    /// `count` most probable ones, by id.
     func promptJSON(of tokens: [ScoredToken], top count: Int) -> JSONValue {
         list(tokens) { token in
             guard let logprobs = token.logprobs else { return .null }
@@ -120,7 +122,7 @@ struct Logprobs: Sendable {
         namesTokensByID ? TokenNames.idsOnly.text(of: id) : names.text(of: id)
     }
 
-    /// JSON has no infinities; clients know -9999 as "impossible".
+    /// Limits the value to -9999, because JSON has no infinities. Clients take it as "impossible".
     private func number(_ logprob: Float) -> JSONValue {
         .double(Double(max(logprob, -9999)))
     }

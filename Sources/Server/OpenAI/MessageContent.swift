@@ -8,23 +8,23 @@ struct MessageContent {
         case message
         /// A line of text replaces what was left out: the tool's other output remains useful, and the session can continue.
         case toolOutput
-        /// What the assistant said: reasoning among it is kept apart.
+        /// The content of an assistant's message. Parts with reasoning are collected separately.
         case answer
     }
 
     let policy: ParameterPolicy
     /// The tools in Anthropic's `tool_reference` parts.
     private(set) var toolReferences: Set<String> = []
-    /// The reasoning that stood among what the assistant said.
+    /// The reasoning in the content of an assistant's message.
     private(set) var reasoning: [String] = []
 
     init(_ policy: ParameterPolicy) {
         self.policy = policy
     }
 
-    /// The text of a content; parts are joined by line feeds.
+    /// Returns the text of a content. Parts are joined by line feeds.
     ///
-    /// - Throws: `APIError` that names the first invalid part.
+    /// - Throws: the `APIError` that names the first invalid part.
     mutating func text(of value: JSONValue, at path: String, in place: Place = .message) throws(APIError) -> String {
         switch value {
         case .string(let text): return text
@@ -36,16 +36,16 @@ struct MessageContent {
                 texts.append(try text(ofPart: part, at: path, in: place))
             }
             return texts.joined(separator: "\n")
-        // Tools also give their output as JSON.
+        // The output of a tool may also be JSON.
         case _ where place == .toolOutput && !policy.isStrict && !value.isNull:
             return String(decoding: value.serialized, as: UTF8.self)
         default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
         }
     }
 
-    /// The text of one part.
+    /// Returns the text of one part.
     mutating func text(ofPart part: JSONValue, at path: String, in place: Place) throws(APIError) -> String {
-        // Some clients put texts into the list as they are, or leave their type out.
+        // Some clients send plain strings as parts, or leave out the type.
         if !policy.isStrict, let text = part.string { return text }
         var reader = try FieldReader(part, at: path, policy)
         let isText = !policy.isStrict && part["text"]?.string != nil
@@ -55,7 +55,7 @@ struct MessageContent {
         return try text(&reader, type, at: path, in: place)
     }
 
-    /// Takes a part of an answer that is reasoning, in the spellings of Anthropic, Mistral and others; returns whether it is.
+    /// Takes a part if it is reasoning, in the spellings of Anthropic, Mistral and others. Returns whether it is.
     private mutating func takeReasoning(_ part: JSONValue, at path: String) throws(APIError) -> Bool {
         switch part["type"]?.string {
         case "thinking", "reasoning":
@@ -64,19 +64,19 @@ struct MessageContent {
             reasoning.append(try text(of: value, at: path))
             return true
         case "redacted_thinking":
-            // Of another server, which only that server can read.
+            // Encrypted reasoning of another server, which only that server can decrypt.
             try policy.ignoreUnsupported("\(path).redacted_thinking")
             return true
         default: return false
         }
     }
 
-    /// What a hosted tool did, and other blocks of an answer that a text model does without.
+    /// Whether the type is a hosted tool's call or result, or another block that a text model does not need.
     static func isHosted(_ type: String) -> Bool {
         type.hasSuffix("_tool_result") || ["server_tool_use", "mcp_tool_use", "container_upload"].contains(type)
     }
 
-    /// The text of the part that `reader` reads.
+    /// Returns the text of the part that `reader` reads.
     mutating func text(
         _ reader: inout FieldReader, _ type: String, at path: String, in place: Place
     ) throws(APIError) -> String {
@@ -99,14 +99,14 @@ struct MessageContent {
             text = value
         default: return try omitted(type, at: path, in: place)
         }
-        // The prefix cache covers every prompt, and a text includes the cited passages.
+        // No effect: prompts are cached without it, and the text includes cited passages.
         _ = try reader.object("cache_control")
         for name in ["annotations", "citations", "logprobs"] { _ = reader.value(name) }
         try reader.finish()
         return text
     }
 
-    /// The text of one of Anthropic's documents or search results; nil if it has none.
+    /// Returns the text of one of Anthropic's documents or search results; nil if it has none.
     private mutating func document(
         _ reader: inout FieldReader, at path: String, in place: Place
     ) throws(APIError) -> String? {

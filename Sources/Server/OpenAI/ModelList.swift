@@ -17,7 +17,7 @@ extension ServedModel {
         ]
     }
 
-    /// The body of `GET /v1/models/{id}`; a model of another name is a 404.
+    /// The body of `GET /v1/models/{id}`. Another name is a 404.
     ///
     /// - Parameter isAnthropic: whether to use the form of Anthropic's API.
     func json(named id: String, isAnthropic: Bool = false) throws(APIError) -> JSONValue {

@@ -1,8 +1,8 @@
-/// Decides about the parameters of a request that the server does not support: shared by the readers of all objects in its
-/// body.
+/// Decides what happens to parameters of a request that the server does not support. The readers of all objects in the body
+/// share it.
 ///
-/// It is strict about parameters that change the answer and lenient about all others: an unknown member is ignored and
-/// reported, unless the server runs with `--strict-parameters`.
+/// Parameters that change the answer are refused. All others, such as unknown members, are ignored and reported, unless the
+/// server runs with `--strict-parameters`.
 final class ParameterPolicy {
     /// Whether unknown members are refused.
     let isStrict: Bool

@@ -21,7 +21,7 @@ struct ReasoningRequest {
         if let value = try reader.bool("enable_thinking") { isEnabled = value }
     }
 
-    /// OpenRouter's `reasoning`, which includes that of OpenAI's Responses API.
+    /// Reads OpenRouter's `reasoning`, which includes the members of OpenAI's Responses API.
     private mutating func readReasoning(_ reader: inout FieldReader) throws(APIError) {
         guard var reasoning = try reader.reader("reasoning") else { return }
         effort = try reasoning.word("effort", among: Self.efforts) ?? effort
@@ -33,7 +33,7 @@ struct ReasoningRequest {
         try reasoning.finish()
     }
 
-    /// Anthropic's `thinking`, or a boolean.
+    /// Reads Anthropic's `thinking`, or a boolean.
     private mutating func readThinking(_ reader: inout FieldReader) throws(APIError) {
         if let value = reader.value("thinking")?.bool {
             isEnabled = value

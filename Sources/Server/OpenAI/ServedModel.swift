@@ -8,18 +8,18 @@ package struct ServedModel: Sendable {
     var otherNames: [String] = []
     /// Unix time in seconds at which the model was loaded.
     var created: Int
-    /// All token ids are below it.
+    /// The number of token ids; all ids are below it.
     var vocabularySize: Int
-    /// Maximum prompt and completion tokens together.
+    /// The maximum number of prompt and completion tokens together.
     var maxModelLength: Int
-    /// Without a tokenizer, prompts are token ids only and replies have no text.
+    /// Whether there is a tokenizer. Without one, prompts must be token ids and replies have no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
     /// The length of an embedding.
     var hiddenSize = 0
     /// Whether the engine has speculative decoding.
     var speculates = false
-    /// Whether ignorable parameters are refused.
+    /// Whether all unknown and unsupported parameters are refused, also those that could be ignored.
     var refusesUnknownParameters = false
     /// Default sampling parameters, from `generation_config.json`.
     var samplingDefaults: SamplingParameters
@@ -50,7 +50,7 @@ package struct ServedModel: Sendable {
     /// All of its names.
     var names: [String] { [name] + otherNames }
 
-    /// The model under the name in a request.
+    /// Returns the model under the name in a request.
     func named(_ requestedName: String?) -> ServedModel {
         guard let requestedName, isName(requestedName) else { return self }
         var model = self

@@ -3,7 +3,7 @@ import JSON
 
 /// The small bodies of status endpoints.
 enum ServerStatus {
-    /// The fields for the two bodies below, which are requested often and therefore prepared as bytes.
+    /// The header fields for the two bodies below. These are requested often, so they are stored as bytes.
     static let fields: HTTPFields = [.contentType: "application/json"]
 
     /// `GET /health`: the process is alive.

@@ -1,9 +1,9 @@
 import Grammars
 import JSON
 
-/// The output format in a request, in one form for all APIs.
+/// Reads the output format in a request of any API.
 extension StructuredOutput {
-    /// The spellings of a format in the APIs.
+    /// How each API spells a format.
     enum Spelling {
         /// `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`
         case chat
@@ -71,7 +71,7 @@ extension StructuredOutput {
             }
         }
         if spelling != .messages {
-            // A name changes nothing.
+            // The name has no effect.
             let name = try body.string("name") ?? ""
             guard !name.isEmpty || !body.policy.isStrict else { throw .missing(param: body.path(to: "name")) }
             _ = try body.string("description")
@@ -79,7 +79,7 @@ extension StructuredOutput {
             _ = try body.bool("strict")
         }
         let schema = try schema(&body, "schema", mayBeText: spelling == .chat)
-        // Chats may omit it: then any object is valid.
+        // Chat completions may omit the schema. Any object is then valid.
         guard spelling == .chat || schema != nil else { throw .missing(param: body.path(to: "schema")) }
         try body.finish()
         return schema ?? StructuredOutput(source: .jsonObject, param: path)

@@ -6,7 +6,7 @@ struct StructuredOutput: Sendable, Hashable {
     var source: GrammarSource
     /// The parameter that an error names.
     var param: String
-    /// Whether it is the format of the answer only, so that the model may call tools as well.
+    /// Whether it constrains only the answer, so that the model may also call tools.
     var allowsCalls = false
 
     /// - Throws: `APIError` if it is malformed, or if two parameters differ.
@@ -65,7 +65,7 @@ struct StructuredOutput: Sendable, Hashable {
         if try options.bool("json_object") == true {
             all.append(StructuredOutput(source: .jsonObject, param: "structured_outputs.json_object"))
         }
-        // White space between tokens is bounded anyway, and members that a schema does not name are left out.
+        // No effect: white space between tokens is always bounded, and members that a schema does not name are left out.
         _ = try options.bool("disable_any_whitespace")
         _ = try options.bool("disable_additional_properties")
         try options.finishStrictly()
@@ -121,9 +121,10 @@ struct StructuredOutput: Sendable, Hashable {
 }
 
 extension StructuredOutput {
-    /// - Throws: `APIError` that names what cannot be enforced.
+    /// Compiles the constraint to a grammar.
     ///
-    /// - Parameter tenant: the tenant of the request: grammars are not shared between tenants.
+    /// - Parameter tenant: the tenant of the request. Grammars are not shared between tenants.
+    /// - Throws: the `APIError` that names what cannot be enforced.
     func compile(
         _ compiler: GrammarCompiler, beginsWithSpace: Bool, tenant: String
     ) throws(APIError) -> CompiledGrammar {

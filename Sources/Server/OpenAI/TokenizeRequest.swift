@@ -10,7 +10,7 @@ struct TokenizeRequest: Sendable {
     var input: Input
     /// Whether the reply has `token_strs`.
     var returnsTokens: Bool
-    /// What the request has that the server does without; that of a chat is its own.
+    /// The ignored parameters of the request; a chat has its own.
     private(set) var ignored = IgnoredParameters()
 
     /// - Throws: the `APIError` that names the first invalid parameter.
@@ -43,7 +43,7 @@ struct TokenizeRequest: Sendable {
 /// The validated body of `POST /detokenize`.
 struct DetokenizeRequest: Sendable {
     var tokens: [Int32]
-    /// What the request has that the server does without.
+    /// The ignored parameters of the request.
     private(set) var ignored = IgnoredParameters()
 
     /// - Throws: the `APIError` that names the first invalid parameter.

@@ -5,17 +5,17 @@ struct ToolList {
     private struct Entry {
         var namespace: String?
         var name: String
-        /// Members of the function besides its name, in the client's order.
+        /// The members of the function, in the client's order.
         var function: JSONObject
         var isCustom = false
-        /// Whether it is shown only once the conversation has named it.
+        /// Whether it is shown only once the conversation refers to it.
         var isDeferred = false
     }
 
     private let spelling: ToolSet.Spelling
     private let policy: ParameterPolicy
     private var entries: [Entry] = []
-    /// Whether a tool that finds deferred tools was left out: then they all have to be shown.
+    /// Whether a tool that searches for deferred tools was left out. All deferred tools are then shown.
     private var lacksSearch = false
 
     init(_ spelling: ToolSet.Spelling, _ policy: ParameterPolicy) {
@@ -23,7 +23,7 @@ struct ToolList {
         self.policy = policy
     }
 
-    /// - Parameter references: the deferred tools that the conversation has named.
+    /// - Parameter references: the deferred tools that the conversation refers to.
     func tools(references: Set<String>) -> [ToolSet.Tool] {
         let shown = entries.filter { !$0.isDeferred || lacksSearch || references.contains($0.name) }
         let counts = Dictionary(shown.map { ($0.name, 1) }, uniquingKeysWith: +)
@@ -43,14 +43,14 @@ struct ToolList {
         }
     }
 
-    /// Reads one tool. One that the API's provider would run is left out: nobody runs it here.
+    /// Reads one tool. A hosted tool, which the API's provider would run, is left out.
     mutating func read(_ tool: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(tool, at: path, policy)
         let type = try reader.string("type")
         let isNested = !policy.isStrict && tool["function"]?.object != nil
         let isFlat = !policy.isStrict && tool["function"] == nil && tool["name"] != nil
         switch (spelling, type) {
-        // In the spelling of another API, or without a type, a function is none the less one.
+        // A function is accepted in the spelling of another API, and without a type.
         case (.responses, "function") where isNested, (.messages, "function") where isNested,
             (.chat, nil) where isNested, (.responses, nil) where isNested:
             return try readFunction(tool["function"] ?? .null, at: "\(path).function", as: .chat)
@@ -71,7 +71,7 @@ struct ToolList {
         if spelling == .chat { try reader.finish() }
     }
 
-    /// Reads `functions`, the older name of tools in chats: without the object around each.
+    /// Reads `functions`, the older form of tools in chats, in which no object encloses each function.
     ///
     /// - Returns: whether there are any.
     mutating func readFunctions(_ reader: inout FieldReader) throws(APIError) -> Bool {
@@ -109,12 +109,12 @@ struct ToolList {
         _ = try reader.string("description")
         _ = try reader.bool("strict")
         let isDeferred = try reader.bool("defer_loading") ?? false
-        // Every prompt is cached as far as there is room, and arguments are streamed as they come either way.
+        // No effect: prompts are cached and arguments are streamed without them.
         _ = try reader.object("cache_control")
         _ = reader.value("eager_input_streaming")
         if spelling != .chat { _ = reader.value("type") }
         try reader.finish()
-        // The client's order, since the template writes the members as they come.
+        // Keeps the client's order, because the template writes the members in order.
         var function: JSONObject = [:]
         for (member, given) in value.object ?? [:] where !given.isNull {
             switch member {
@@ -126,7 +126,7 @@ struct ToolList {
         entries.append(
             Entry(
                 namespace: namespace, name: name, function: function,
-                // Only Anthropic's clients tell tools by references.
+                // Only Anthropic's clients refer to deferred tools.
                 isDeferred: isDeferred && self.spelling == .messages))
     }
 
@@ -134,7 +134,7 @@ struct ToolList {
         guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
         var function: JSONObject = ["name": .string(name)]
         function["description"] = try reader.string("description").map(JSONValue.string)
-        // A grammar of the text cannot be kept to inside a JSON string.
+        // A grammar for the text cannot be enforced inside a JSON string.
         try reader.ignore("format", unless: [["type": "text"]])
         _ = try reader.bool("defer_loading")
         try reader.finish()

@@ -1,26 +1,26 @@
 import JSON
 
-/// The tools of a chat and what the reply may do with them, in one form for all APIs.
+/// The tools of a chat and how the reply may use them, in one form for all APIs.
 struct ToolSet: Sendable {
     /// A tool that the model knows.
     struct Tool: Sendable {
-        /// What the model calls it.
+        /// The name that the model uses.
         var name: String
-        /// As chat templates read it: `{"type": "function", "function": {...}}`.
+        /// The definition that chat templates read: `{"type": "function", "function": {...}}`.
         var definition: JSONValue
         var origin = Origin.function
     }
 
-    /// What the client knows a tool as.
+    /// How the client declared a tool.
     enum Origin: Sendable, Hashable {
         case function
         /// A member of a namespace of the Responses API.
         case member(namespace: String, name: String)
-        /// A tool that takes text instead of JSON; to the model it is a function of one string, ``ToolSet/customArgument``.
+        /// A tool that takes text instead of JSON. For the model, it is a function with one string, ``ToolSet/customArgument``.
         case custom
     }
 
-    /// What the reply has to do.
+    /// Whether the reply may or must call tools, and which.
     enum Choice: Sendable, Hashable {
         case none, auto, required
         case named(String)
@@ -30,7 +30,7 @@ struct ToolSet: Sendable {
     static let customArgument = "input"
 
     private(set) var tools: [Tool] = []
-    /// Where tools stand by the name that the model knows, and by namespace and name: conversations and streams ask often.
+    /// The indices of tools by the model's name, and by namespace and name. Conversations and streams look them up often.
     private var byName: [String: Int] = [:]
     private var byMember: [Origin: Int] = [:]
     private(set) var choice = Choice.auto
@@ -38,7 +38,7 @@ struct ToolSet: Sendable {
     private(set) var allowed: Set<String>?
     /// Whether a reply may call several tools.
     private(set) var callsInParallel = true
-    /// Whether the client knows them as `functions`, the older way of chat completions: a reply has one call at most.
+    /// Whether the client declared them as `functions`, the older form of chat completions. A reply then has at most one call.
     private(set) var areFunctions = false
 
     init() {}
@@ -46,7 +46,7 @@ struct ToolSet: Sendable {
     /// The tools that the template shows to the model; none when the choice is `none`.
     var definitions: [JSONValue] { choice == .none ? [] : tools.map(\.definition) }
 
-    /// Whether the reply has to be calls.
+    /// Whether the reply must be tool calls.
     var mustCall: Bool {
         switch choice {
         case .none, .auto: false
@@ -54,7 +54,7 @@ struct ToolSet: Sendable {
         }
     }
 
-    /// The parameter of the request that makes the reply call tools as it has to.
+    /// The parameter of the request that determines how the reply calls tools, for errors.
     var parameter: String {
         switch (mustCall, areFunctions) {
         case (true, true): "function_call"
@@ -64,7 +64,7 @@ struct ToolSet: Sendable {
         }
     }
 
-    /// The only tool that it may call, by the name that the model knows.
+    /// The model's name of the only tool that the reply may call.
     var namedTool: String? {
         if case .named(let name) = choice { name } else { nil }
     }
@@ -78,7 +78,7 @@ struct ToolSet: Sendable {
         }.map(\.definition)
     }
 
-    /// The same without definitions, for a formatter that outlives the request's text.
+    /// The tools that are not plain functions, without definitions, for a formatter that outlives the request's text.
     var namesOnly: ToolSet {
         var copy = ToolSet()
         copy.tools = tools.filter { $0.origin != .function }.map {
@@ -88,12 +88,12 @@ struct ToolSet: Sendable {
         return copy
     }
 
-    /// What the client knows the tool as that the model calls by this name.
+    /// Returns how the client declared the tool that has this name for the model.
     func origin(of name: String) -> Origin {
         byName[name].map { tools[$0].origin } ?? .function
     }
 
-    /// What the model calls the tool that the client names.
+    /// Returns the model's name of the tool that the client names.
     func name(of name: String, in namespace: String?) -> String {
         guard let namespace else { return name }
         return byMember[.member(namespace: namespace, name: name)].map { tools[$0].name } ?? name
@@ -109,7 +109,7 @@ struct ToolSet: Sendable {
 }
 
 extension ToolSet {
-    /// How the APIs spell tools.
+    /// How each API spells tools.
     enum Spelling {
         /// `{"type": "function", "function": {"name": ..., "parameters": ...}}`
         case chat
@@ -121,8 +121,8 @@ extension ToolSet {
 
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls`, and in chats the older `functions` and `function_call`.
     ///
-    /// - Parameter references: the deferred tools that the conversation has named so far.
-    /// - Throws: `APIError` that names the first member at fault.
+    /// - Parameter references: the deferred tools that the conversation refers to.
+    /// - Throws: the `APIError` that names the first invalid member.
     init(
         _ reader: inout FieldReader, _ spelling: Spelling, references: Set<String> = []
     ) throws(APIError) {
@@ -147,7 +147,7 @@ extension ToolSet {
         throw .invalid(param: "tool_choice", message: "'tool_choice' requires 'tools'.")
     }
 
-    /// `none`, `auto`, or the name of a function in an object.
+    /// Reads `function_call`: `none`, `auto`, or an object with the name of a function.
     private mutating func readFunctionCall(_ reader: inout FieldReader) throws(APIError) {
         guard let value = reader.value("function_call") else { return }
         guard value.object != nil else {
@@ -198,7 +198,7 @@ extension ToolSet {
         try object.finish()
     }
 
-    /// `{"mode": "auto", "tools": [...]}`, in an object of its own in chats.
+    /// Reads `{"mode": "auto", "tools": [...]}`, which is in a separate object in chats.
     private mutating func readAllowed(_ object: inout FieldReader) throws(APIError) {
         var body = try object.reader("allowed_tools") ?? object
         _ = object.value("mode")
@@ -218,7 +218,7 @@ extension ToolSet {
         allowed = names
     }
 
-    /// `auto`, `any`, `tool` or `none`, always in an object.
+    /// Reads `tool_choice`: `auto`, `any`, `tool` or `none`, always in an object.
     private mutating func readMessagesChoice(_ reader: inout FieldReader) throws(APIError) {
         guard var object = try reader.reader("tool_choice") else { return }
         guard let type = try object.word("type", among: ["auto", "any", "tool", "none"]) else {
@@ -243,7 +243,7 @@ extension ToolSet {
         var path: String
     }
 
-    /// The name of a tool that is chosen: in an object named after the type, or beside it.
+    /// Returns the name of the chosen tool, which is in an object named after the type, or beside the type.
     private static func toolName(
         _ reader: inout FieldReader, _ type: String, _ spelling: Spelling
     ) throws(APIError) -> NamedPath {
@@ -259,7 +259,7 @@ extension ToolSet {
         return NamedPath(name: name, path: reader.path(to: "name"))
     }
 
-    /// What the model calls the tool of this name.
+    /// Returns the model's name of the tool with this name.
     private func find(_ name: String, at path: String) throws(APIError) -> String {
         if let number = byName[name] { return tools[number].name }
         for tool in tools {

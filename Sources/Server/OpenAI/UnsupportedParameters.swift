@@ -1,8 +1,8 @@
 import JSON
 
-/// Parameters of OpenAI's and other servers' APIs that are not implemented here, of both endpoints.
+/// Parameters of OpenAI's and other servers' APIs that are not implemented here.
 enum UnsupportedParameters {
-    /// Those that change what the model may answer, with the values that do not.
+    /// Parameters that change the output, with the values that have no effect.
     private static let refused: [(name: String, harmless: [JSONValue])] = [
         ("chat_template", []),
         ("early_stopping", [false]),
@@ -18,7 +18,7 @@ enum UnsupportedParameters {
         ("use_beam_search", [false]),
     ]
 
-    /// Those that a text model can do without, with the values that say nothing.
+    /// Parameters that a text model can ignore, with the values that are not reported.
     private static let ignored: [(name: String, harmless: [JSONValue])] = [
         ("guided_decoding_backend", []),
         ("guided_whitespace_pattern", []),

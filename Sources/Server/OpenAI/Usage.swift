@@ -2,9 +2,9 @@ import JSON
 
 /// The token usage of a request.
 struct Usage: Sendable, Hashable {
-    /// Each prompt once, however many choices it has.
+    /// The number of prompt tokens. Each prompt counts once, regardless of its number of choices.
     var promptTokens: Int
-    /// Over all choices.
+    /// The number of completion tokens of all choices.
     var completionTokens: Int
     /// Prompt tokens that came from the prefix cache.
     var cachedTokens: Int

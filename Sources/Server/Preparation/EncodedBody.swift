@@ -21,7 +21,7 @@ struct EncodedBody: Sendable {
         self.limit = limit
     }
 
-    /// The decoded body and its charge.
+    /// Returns the decoded body and its charge.
     ///
     /// - Parameter charge: the charge of the encoded body; `nil`: memory is not accounted.
     func decoded(

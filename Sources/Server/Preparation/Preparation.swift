@@ -1,14 +1,14 @@
 import HTTP
 import JSON
 
-/// Work of a request off the event loop. Pure: it uses only its own values.
+/// The work of a request that runs off the event loop. Pure: it uses only its own values.
 struct Preparation: Sendable {
     enum Work: Sendable {
-        /// Convert the body of a request that generates to prompts.
+        /// Convert the body of a generation request to prompts.
         case generation(Endpoint, body: EncodedBody)
         /// Compute the reply of a text endpoint.
         case text(TextEndpoint, body: EncodedBody)
-        /// Write the body of a complete reply, which can have megabytes.
+        /// Write the body of a complete reply, which can be megabytes long.
         case rendering(ResponseStream)
     }
 
@@ -58,7 +58,7 @@ struct Preparation: Sendable {
 
     /// Charges the memory of a body's JSON before it is parsed.
     ///
-    /// - Returns: further memory of the request is charged to it; `nil`: memory is not accounted.
+    /// - Returns: the account for further memory of the request; `nil`: memory is not accounted.
     private func chargeValues(
         of body: [UInt8], _ charge: MemoryBudget.Reservation?
     ) throws(APIError) -> RequestMemory? {

@@ -7,13 +7,13 @@ import Synchronization
 /// Runs the work of requests off the event loop: parsing JSON, rendering templates, tokenizing, compiling grammars.
 ///
 /// As many jobs run at once as there are CPUs, in the order of ``PreparationQueue``. Each has a thread, which blocks at a
-/// checkpoint of the job while another job comes first, so a small prompt never waits for the end of a large one, only for a
-/// checkpoint, about a millisecond. The threads have a lower priority than the engine's, whose steps wait for the slowest
+/// checkpoint of the job while another job comes first. A small prompt therefore never waits for the end of a large one, only
+/// for a checkpoint, about a millisecond. The threads have a lower priority than the engine's, whose steps wait for the slowest
 /// worker.
 ///
-/// If the system refuses to create a thread for a job, it ends at once without a result.
+/// If the system refuses to create a thread for a job, the job ends at once without a result.
 ///
-/// The number of jobs is limited by the callers: by the permits of ``AdmissionController``.
+/// The callers limit the number of jobs, with the permits of ``AdmissionController``.
 final class PreparationExecutor: Sendable {
     /// The nice value of the threads. With 10, a busy thread gets a tenth of the time of an engine thread on the same CPU.
     static let niceness: Int32 = 10
@@ -62,10 +62,10 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// Runs `work` on a thread, with the job as `Cancellation.token`; then calls `completion` with its result, also on that
-    /// thread. The result is `nil` if the job was cancelled, late or without a thread, so that its result is not complete. A
-    /// job that is cancelled before it begins completes on the cancelling thread; one without a thread completes on any thread,
-    /// possibly before this returns.
+    /// Runs `work` on a thread, with the job as `Cancellation.token`. Then calls `completion` with its result, also on that
+    /// thread. The result is `nil` if the job was cancelled, late or without a thread, because it may be incomplete. A job that is
+    /// cancelled before it begins completes on the cancelling thread. A job without a thread completes on any thread, possibly
+    /// before this returns.
     func submit<Result: Sendable>(
         tenant: String, deadline: ContinuousClock.Instant, _ work: @escaping @Sendable (PreparationJob) -> Result,
         completion: @escaping @Sendable (Result?) -> Void
@@ -85,7 +85,7 @@ final class PreparationExecutor: Sendable {
     /// The number of unfinished jobs.
     var jobs: Int { state.withLock(\.queue.count) }
 
-    /// Called by a running job at the end of its slice: returns when it is its turn again.
+    /// Called by a running job at the end of its slice; returns when it is the job's turn again.
     func yield(_ job: PreparationJob) {
         if state.withLock({ $0.queue.yield(job.id, now: .now) }) {
             fillCPUs()
@@ -133,7 +133,7 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// Ends the last job that was assigned and not begun, because there is no thread for it.
+    /// Ends the last job that was assigned and has not begun, because there is no thread for it.
     private func refuseLast() {
         // Even if a thread takes the job or another one after all, the number of signals equals the number of entries.
         guard assignment.wait(timeout: .now()) == .success else { return }
@@ -166,7 +166,7 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// The thread runs assigned jobs, and ends if enough others are idle.
+    /// Starts a thread that runs assigned jobs, and ends if enough others are idle.
     private func startThread() throws(SystemThread.Failure) {
         // Templates and JSON recurse up to their own limits.
         try starter("preparation", 8 << 20) { [self] in

@@ -5,7 +5,7 @@ import Synchronization
 /// One job of ``PreparationExecutor``: the work of a request before the engine. It runs on its own thread, which pauses at the
 /// job's checkpoints while other work comes first.
 final class PreparationJob: CancellationToken {
-    /// The time that a job runs before the executor is asked whether another one comes first.
+    /// The time that a job runs before it asks the executor whether another one comes first.
     static let slice = Duration.milliseconds(1)
 
     private struct Times {

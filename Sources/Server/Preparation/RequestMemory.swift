@@ -3,12 +3,12 @@ import HTTP
 /// The memory of one request: its body and the values read from it, and the data derived from them, which lives longer. All of
 /// it is charged to its key before it is allocated, or as soon as its size is known.
 struct RequestMemory: Sendable {
-    /// Bytes of a request's prompts, or of its reply, that are not charged: a small request is never refused because of the
-    /// large ones of others. Permits limit the total of these.
+    /// The bytes of a request's prompts, or of its reply, that are not charged, so that a small request is never refused because of
+    /// the large ones of others. Permits limit their total.
     static let freeBytes = 64 << 10
-    /// Bytes of the values of each body that are not charged.
+    /// The bytes of the values of each body that are not charged.
     static let freeJSONBytes = 256 << 10
-    /// The ratio of a conversation's memory to that of its JSON: measured with 500,000 short messages.
+    /// The ratio of a conversation's memory to that of its JSON, measured with 500,000 short messages.
     private static let conversationFactor = 4
     /// The memory of tokenizing for each byte of a text: a copy, and up to one id, in an array that may be twice as large.
     private static let encodingFactor = 1 + 2 * MemoryLayout<Int32>.stride
@@ -17,7 +17,7 @@ struct RequestMemory: Sendable {
 
     /// The body, and the values that are read from it.
     let body: MemoryBudget.Reservation
-    /// Prompts, and other data that is kept until the reply's end; or the reply.
+    /// The prompts and other data that is kept until the end of the reply, or the reply.
     let kept: MemoryBudget.Reservation
     /// The charged part of the body's JSON.
     private let chargedJSONBytes: Int
@@ -47,7 +47,7 @@ struct RequestMemory: Sendable {
 
     /// Charges the memory of tokenizing a text while `work` runs.
     ///
-    /// - Parameter bytes: of the text.
+    /// - Parameter bytes: the size of the text.
     /// - Throws: as `Reservation.charge` does, or what `work` throws.
     func whileEncoding<Result>(
         _ bytes: Int, _ work: () throws(APIError) -> Result
@@ -63,7 +63,7 @@ struct RequestMemory: Sendable {
 }
 
 extension MemoryBudget.Reservation {
-    /// Reserves more.
+    /// Reserves more bytes.
     ///
     /// - Parameter other: the request's other charges.
     /// - Throws: `bodyTooComplex` if the request needs more than it could ever get, `overloaded` if it needs more than is free

@@ -6,25 +6,25 @@ import HTTP
 import JSON
 import Tokenizers
 
-/// Converts a request's body to prompts of token ids. Pure, and the expensive part of a request before the engine, so it runs
-/// off the event loop, and checks `Cancellation`.
+/// Converts a request's body to prompts of token ids. Pure. This is the expensive part of a request before the engine, so it
+/// runs off the event loop and checks `Cancellation`.
 struct RequestPreparation: Sendable {
-    /// The result: the input of the engine and of the reply.
+    /// The result: the input for the engine and for the reply.
     struct Prepared: Sendable {
         /// The name of the model in the request.
         var modelName = ""
         var options: GenerationOptions
-        /// (prompts, tokens)
+        /// The token ids, (prompts, tokens).
         var promptIDs: [[Int32]]
         /// How the response is written.
         var formatter: any ResponseFormatter
         /// The configuration of the output parser of a chat; `nil`: the output is all content.
         var parsing: OutputParserConfiguration?
-        /// The beginnings of the choices' texts; empty unless the request asks for the prompts.
+        /// The prompts that the choices' texts begin with; empty unless the request asks for them.
         var promptTexts: [String] = []
         /// The ignored parameters of the request.
         var ignored = IgnoredParameters()
-        /// The charge of all of it, as long as any of it is kept; `nil`: memory is not accounted.
+        /// The charge of all of this, as long as any of it is kept; `nil`: memory is not accounted.
         var charge: MemoryBudget.Reservation?
     }
 
@@ -37,7 +37,7 @@ struct RequestPreparation: Sendable {
     var memory: RequestMemory?
 
     /// - Parameters:
-    ///   - body: as received.
+    ///   - body: the decoded body.
     ///   - timeoutKnown: called with the request's `timeout` as soon as it is known, if it has one.
     /// - Throws: the `APIError` for the client.
     func prepare(
@@ -48,7 +48,7 @@ struct RequestPreparation: Sendable {
         return try prepare(json, timeoutKnown: timeoutKnown)
     }
 
-    /// The same for a parsed body.
+    /// Converts a parsed body.
     func prepare(_ json: JSONValue, timeoutKnown: (Duration) -> Void = { _ in }) throws(APIError) -> Prepared {
         var prepared = try read(json, timeoutKnown: timeoutKnown)
         prepared.modelName = model.named(json["model"]?.string).name
@@ -158,7 +158,7 @@ struct RequestPreparation: Sendable {
         return prepared
     }
 
-    /// The constraint on the answer of a chat, which applies after its reasoning.
+    /// Returns the constraint on the answer of a chat, which applies after its reasoning.
     private func grammar(
         of request: ChatCompletionRequest, _ parsing: inout OutputParserConfiguration?, _ reasoning: ReasoningTracker?,
         _ text: TextPipeline
@@ -177,7 +177,7 @@ struct RequestPreparation: Sendable {
                 structuredOutput.source = .either(structuredOutput.source, calls)
             }
             let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
-            // The answer is what was asked for, to the byte.
+            // The answer must match the grammar to the byte.
             if (try? grammar.mayBeginWithSpace()) == true { parsing?.parser.keepsSpaceBehindReasoning() }
             return GrammarMatcher(grammar, scope: scope)
         }
@@ -218,7 +218,7 @@ struct RequestPreparation: Sendable {
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
         if let source = options.structuredOutput?.source {
             try memory?.chargeKept(source.memoryBytes)
-            // It outlives the body, which is released.
+            // The source outlives the body, which is released.
             options.structuredOutput?.source = source.detached
         }
         return Prepared(
@@ -244,7 +244,7 @@ extension SamplingParameters {
             if Cancellation.isRequested { throw .aborted }
             for text in [word, " " + word] {
                 let ids = tokenizer.encode(text, addSpecialTokens: false, specialTokensAsText: false)
-                // The space may be a separate token: then the word after it is the word itself.
+                // If the space is a separate token, the word after it has the same ids as the word alone.
                 if !ids.isEmpty, known.insert(ids).inserted { badWords.append(ids) }
             }
         }

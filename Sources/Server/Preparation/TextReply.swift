@@ -9,11 +9,11 @@ enum TextEndpoint: Sendable, CaseIterable {
     case chatPrompt
     /// The number of tokens of a request of the Messages API.
     case messageTokens
-    /// The same of the Responses API.
+    /// The number of tokens of a request of the Responses API.
     case responseTokens
 }
 
-/// Computes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
+/// Computes the reply of a ``TextEndpoint``. Pure. It is as much work as preparing a request, so it runs off the event loop.
 struct TextReply: Sendable {
     let endpoint: TextEndpoint
     let model: ServedModel
@@ -21,18 +21,18 @@ struct TextReply: Sendable {
     /// The account of the reply; `nil`: memory is not accounted.
     var memory: RequestMemory?
 
-    /// The body of the reply.
+    /// Returns the body of the reply.
     ///
-    /// - Parameter body: as received.
+    /// - Parameter body: the decoded body of the request.
     /// - Throws: the `APIError` for the client.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         var ignored = IgnoredParameters()
         return try answer(body, ignoring: &ignored)
     }
 
-    /// The same.
+    /// Returns the body of the reply.
     ///
-    /// - Parameter ignored: gets what the request has that the server does without.
+    /// - Parameter ignored: set to the ignored parameters of the request.
     func answer(_ body: [UInt8], ignoring ignored: inout IgnoredParameters) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
@@ -131,7 +131,7 @@ struct TextReply: Sendable {
         return ["object": "response.input_tokens", "input_tokens": .integer(tokens)]
     }
 
-    /// The number of tokens of a request's conversation.
+    /// Returns the number of tokens of a request's conversation.
     private func tokens(
         of translation: ChatTranslation, _ ignored: inout IgnoredParameters
     ) throws(APIError) -> Int {
@@ -142,7 +142,7 @@ struct TextReply: Sendable {
         return try ids(of: request, try text.render(request), text).count
     }
 
-    /// The ids of a rendered conversation.
+    /// Returns the ids of a rendered conversation.
     private func ids(
         of request: ChatCompletionRequest, _ prompt: [TextRun], _ text: TextPipeline
     ) throws(APIError) -> [Int32] {

@@ -2,7 +2,7 @@ import JSON
 
 /// Extracts the text for a custom tool from the arguments of its call, `{"input": "..."}`, as they are generated.
 struct CustomToolInput: Sendable {
-    /// Quotes before the text: two of the member's name, and the first one of the text.
+    /// The number of quotes before the text: two of the member's name, and the first one of the text.
     private var quotes = 0
     private var isComplete = false
     /// The beginning of an incomplete escape.
@@ -31,13 +31,13 @@ struct CustomToolInput: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The text of complete or partial arguments.
+    /// Returns the text of complete or partial arguments.
     static func text(of arguments: String) -> String {
         var reader = CustomToolInput()
         return reader.append(arguments)
     }
 
-    /// The character of an escape; nil if it is not complete.
+    /// Returns the character of an escape; nil if it is not complete.
     private static func value(of escape: [UInt8]) -> [UInt8]? {
         guard escape.count > 1 else { return nil }
         if escape[1] == UInt8(ascii: "u") {

@@ -1,7 +1,7 @@
 import JSON
 
-/// Converts the `input` of a Responses request to messages of a chat. One turn of the model is several items there and one
-/// message here.
+/// Converts the `input` of a Responses request to chat messages. One turn of the model is several items of the input and one
+/// message.
 struct ResponsesInput {
     private var messages: [ChatMessage] = []
     /// The assistant's message that is being assembled.

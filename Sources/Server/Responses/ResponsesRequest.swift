@@ -1,8 +1,8 @@
 import JSON
 
-/// The body of `POST /v1/responses`, OpenAI's Responses API without stored state, as the chat completion that it asks for.
+/// Converts the body of `POST /v1/responses`, OpenAI's Responses API without stored state, to a chat completion request.
 package enum ResponsesRequest {
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     package static func translate(_ body: JSONValue, for model: ServedModel) throws(APIError) -> ChatTranslation {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
@@ -29,7 +29,7 @@ package enum ResponsesRequest {
 }
 
 extension ResponsesRequest {
-    /// The reply has the reasoning itself, whatever summary is asked for.
+    /// Reads `reasoning`. The reply has the reasoning itself, so a requested summary has no effect.
     private static func readReasoning(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
         guard let value = reader.value("reasoning") else { return }
         var reasoning = try FieldReader(value, at: "reasoning", reader.policy)
@@ -49,7 +49,7 @@ extension ResponsesRequest {
             format: format, at: "text.format", .responses, reader.policy)
     }
 
-    /// `include`, and how many alternatives of each token are wanted, which asks for log-probabilities as well.
+    /// Reads `include` and `top_logprobs`. Alternatives of tokens also enable log-probabilities.
     private static func readLogprobs(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
         let top = try reader.integer("top_logprobs", in: 0...GenerationOptions.maximumLogprobs) ?? 0
         var isOn = top > 0
@@ -57,9 +57,9 @@ extension ResponsesRequest {
             let path = "include[\(index)]"
             switch try word.requireString(at: path) {
             case "message.output_text.logprobs": isOn = true
-            // Reasoning is sent in the clear, so that a client can send it back without it being stored.
+            // Reasoning is sent unencrypted, and a client can send it back, so it need not be stored.
             case "reasoning.encrypted_content": continue
-            // The rest is about hosted tools.
+            // All others are about hosted tools.
             case let name: try reader.policy.ignore("include.\(name)") { .unsupported(param: path) }
             }
         }
@@ -68,7 +68,7 @@ extension ResponsesRequest {
         request.body["top_logprobs"] = .integer(top)
     }
 
-    /// What changes nothing here and what clients send all the same; and what needs a server that stores replies.
+    /// Reads parameters that clients send and that have no effect. Refuses those that require stored replies.
     private static func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
             _ = try reader.string(name)
@@ -81,7 +81,7 @@ extension ResponsesRequest {
         }
         try reader.ignore("store", unless: [false])
         try reader.ignore("truncation", unless: ["disabled"])
-        // Of hosted tools, of which there are none.
+        // A limit for hosted tools, which the server does not have.
         _ = try reader.integer("max_tool_calls", in: 0...Int.max)
         try reader.refuse("background", unless: [false])
         for name in ["previous_response_id", "conversation", "prompt"] { try reader.refuse(name) }

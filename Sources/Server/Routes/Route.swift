@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Every endpoint of the server. `openapi.yaml` has the same list, which a test checks.
+/// An endpoint of the server. A test checks that `openapi.yaml` has the same list.
 enum Route: Int, CaseIterable, Sendable {
     case completions, chatCompletions, responses, messages, embeddings
     case chatPrompt, messageTokens, responseTokens, tokenize, detokenize
@@ -8,10 +8,10 @@ enum Route: Int, CaseIterable, Sendable {
     case health, ready, ping, metrics, load, version, properties
     case openAPIJSON, openAPIYAML, page
 
-    /// Its row of the table of all routes.
+    /// The route's row in the table of all routes.
     var entry: RouteEntry { Self.table[rawValue] }
 
-    /// Made once, because every request looks into it several times.
+    /// Created once, because every request uses it several times.
     private static let table = allCases.map(\.row)
 
     private var row: RouteEntry {
@@ -38,7 +38,7 @@ enum Route: Int, CaseIterable, Sendable {
         case .properties: .init("/props", .immediate(Routes.sendProperties))
         case .openAPIJSON: .init("/openapi.json", .immediate(Routes.sendOpenAPIJSON), access: .everyone)
         case .openAPIYAML: .init("/openapi.yaml", .immediate(Routes.sendOpenAPIYAML), access: .everyone)
-        // The page asks for the key.
+        // The page itself asks the user for the key.
         case .page: .init("/", .immediate(Routes.sendPage), access: .everyone)
         }
     }
@@ -53,10 +53,10 @@ extension Route {
     /// Whether errors have the form of Anthropic's API.
     var isAnthropic: Bool { entry.isAnthropic }
 
-    /// Probes and scrapes are frequent and are logged at a lower level.
+    /// Whether it is a probe or a scrape. These are frequent and are logged at a lower level.
     var isProbe: Bool { entry.isProbe }
 
-    /// Whether it takes a body: such requests count against rate limits.
+    /// Whether it takes a body. Such requests count against rate limits.
     var prepares: Bool { methods == [.post] }
 
     /// Whether clients must send an API key, if there are keys.

@@ -21,7 +21,7 @@ struct RouteEntry: Sendable {
         case metrics
     }
 
-    /// `{name}` at its end matches the rest of the path.
+    /// The path. `{name}` at its end matches the rest of a request's path.
     let path: String
     let answer: Answer
     let access: Access
@@ -40,7 +40,7 @@ struct RouteEntry: Sendable {
         self.isAnthropic = isAnthropic
     }
 
-    /// Requests that are prepared have a body; all others are only read.
+    /// The allowed methods. Requests that are prepared have a body; all others only read.
     var methods: [HTTPRequest.Method] {
         switch answer {
         case .generation, .text: [.post]

@@ -2,14 +2,14 @@ import Foundation
 
 /// The route of a path.
 ///
-/// Extra slashes, a missing `/v1` and a second one are accepted, because clients combine base URL and path in different ways. All
-/// are unambiguous.
+/// Extra slashes, a missing `/v1` and a second `/v1` are accepted, because clients combine base URL and path in different ways.
+/// All of these are unambiguous.
 struct RouteMatch: Equatable, Sendable {
     let route: Route
     /// The value of the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
     var argument = ""
 
-    /// - Parameter path: without a query.
+    /// - Parameter path: the path without the query.
     /// - Returns: nil if no route has this path.
     init?(path: String) {
         // Most paths are normalized already.
@@ -44,7 +44,7 @@ struct RouteMatch: Equatable, Sendable {
         "completions", "chat", "responses", "messages", "models", "embeddings",
     ]
 
-    /// `path` without extra slashes, and with one `/v1`.
+    /// Returns `path` without extra slashes, and with one `/v1` if it needs one.
     private static func normalized(_ path: String) -> String {
         var parts = path.split(separator: "/")
         if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }

@@ -20,7 +20,7 @@ extension HTTPRequest {
     /// `/` if the request has none.
     var pathWithoutQuery: String {
         guard let path else { return "/" }
-        // By bytes, which are ASCII: to find characters takes longer.
+        // Searches the bytes, because searching characters takes longer.
         guard let end = path.utf8.firstIndex(of: UInt8(ascii: "?")) else { return path }
         return String(path[..<end])
     }

@@ -3,7 +3,7 @@ import HTTPTypes
 
 /// Checks whether a request is accepted, before any work is done for it.
 extension Routes {
-    /// The route of a request that passes the checks; nil if it got another reply.
+    /// Returns the route of a request that passes the checks; nil if it got another reply.
     func admit(_ message: HTTPMessage, _ exchange: ExchangeID) -> RouteMatch? {
         let path = message.head.pathWithoutQuery
         let match = RouteMatch(path: path)
@@ -35,13 +35,13 @@ extension Routes {
         accessLog.begin(exchange, message, path: path, isProbe: route?.isProbe == true, requestID: context.id)
     }
 
-    /// - Throws: the `APIError` of a request whose key, method, form of the body or rate is not accepted.
+    /// - Throws: the `APIError` of a request whose key, method, type of the body or rate is not accepted.
     private func check(_ message: HTTPMessage, _ route: Route, _ exchange: ExchangeID) throws(APIError) {
         let method = message.head.method
         func notAllowed() -> APIError {
             .methodNotAllowed(method: method.rawValue, allowed: route.methods.map(\.rawValue))
         }
-        // Also if the origin is not allowed: the key is not the problem then.
+        // Checked before the key, because the key is not the problem of a preflight request whose origin is not allowed.
         if method == .options { throw notAllowed() }
         var limits = configuration.rateLimits
         if route.needsKey(configuration), !keys.isEmpty {
@@ -73,8 +73,8 @@ extension Routes {
 }
 
 extension ServerConfiguration {
-    /// Used by connections before they read a body: the account to charge. `nil` if no endpoint takes the body, the key is not
-    /// known, or the form of the body is refused.
+    /// Returns the function that connections call before they read a body, to get the account to charge. The account is `nil` if
+    /// no endpoint takes the body, the key is not known, or the request's origin or the type of the body is refused.
     func bodyAccount(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> MemoryBudget.Account? {
         let screening = RequestScreening(self, keys: keys)
         return { request in

@@ -2,7 +2,7 @@ import HTTP
 
 /// The deadlines of requests.
 extension Routes {
-    /// If an exchange has no reply by `deadline`, it gets 504, regardless of the state of its work.
+    /// Sets an earlier deadline. If an exchange has no reply by then, it gets 504, regardless of the state of its work.
     func deadlineKnown(_ exchange: ExchangeID, _ deadline: ContinuousClock.Instant) {
         guard let request = requests[exchange], request.deadline.map({ deadline < $0 }) ?? true else { return }
         requests[exchange]?.deadline = deadline

@@ -86,8 +86,8 @@ extension Routes {
         keepStreamsAlive()
     }
 
-    /// Prompts of different keys do not share cached prefixes, because the speed would reveal what another key has sent. A salt
-    /// cannot collide with another key's, since names of keys have no zero byte.
+    /// Returns a salt that differs between keys. If keys shared cached prefixes, the speed would reveal what another key has sent.
+    /// A salt cannot collide with another key's, because names of keys have no zero byte.
     static func cacheSalt(_ salt: String, of key: String) -> [UInt8] {
         key == RateLimiter.nobody ? Array(salt.utf8) : Array(key.utf8) + [0] + Array(salt.utf8)
     }

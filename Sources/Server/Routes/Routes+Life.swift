@@ -40,7 +40,7 @@ extension Routes {
         }
     }
 
-    /// Ends every reply with an error; the connection of a client that does not read it in time is closed.
+    /// Ends every reply with an error. The connection of a client that does not read it in time is closed.
     private func abandonAll() {
         state.stop()
         for exchange in preparing.keys.sorted(by: { $0.rawValue < $1.rawValue }) {

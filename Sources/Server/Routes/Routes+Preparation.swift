@@ -37,7 +37,7 @@ extension Routes {
         if let deadline { deadlineKnown(exchange, deadline) }
     }
 
-    /// Writes the body of a complete reply off the loop: with many choices and log-probabilities it has megabytes of JSON.
+    /// Writes the body of a complete reply off the loop. With many choices and log-probabilities, it is megabytes of JSON.
     ///
     /// - Parameter charge: the charge of the stream's prompts.
     func render(_ stream: ResponseStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
@@ -65,7 +65,7 @@ extension Routes {
     func prepared(_ exchange: ExchangeID, _ result: Result<Preparation.Outcome, APIError>) {
         admission.endPreparation(of: preparing.removeValue(forKey: exchange) ?? RateLimiter.nobody)
         defer { finishDrainIfIdle() }
-        // In the meantime the client may have left, or the deadline may have passed.
+        // Meanwhile, the client may have left, or the deadline may have passed.
         guard let request = requests[exchange], request.status == nil else { return }
         if case .stopping = state.phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {

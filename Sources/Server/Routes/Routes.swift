@@ -3,8 +3,8 @@ import HTTP
 import Logging
 import Scheduling
 
-/// Handles requests, each with the handler of its ``Route``. Owned by the event loop, but independent of loops and threads: it
-/// requests effects as ``RoutesAction``s, so that a simulation can run it too.
+/// Handles requests, each with the handler of its ``Route``. Owned by the event loop, but independent of loops and threads. It
+/// requests effects as ``RoutesAction``s, so that a simulation can run it, too.
 final class Routes {
     var engine: (any InferenceEngine)?
     /// Detects a stalled engine; `nil`: there is no watchdog.
@@ -28,7 +28,7 @@ final class Routes {
     var preparing: [ExchangeID: String] = [:]
     /// Whether silent streams are checked at intervals.
     var watchesStreams = false
-    /// Seeds for requests without one.
+    /// The source of seeds for requests without one.
     var random = RandomSource()
     var actions: [RoutesAction] = []
     let configuration: ServerConfiguration
@@ -55,7 +55,7 @@ final class Routes {
         metrics = Metrics(maxModelLength: configuration.engine.maxModelLength ?? 131_072)
     }
 
-    /// The actions since the last call, in order.
+    /// Returns the actions since the last call, in order.
     func takeActions() -> [RoutesAction] {
         defer { actions = [] }
         return actions

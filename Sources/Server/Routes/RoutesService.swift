@@ -27,7 +27,7 @@ final class RoutesService: HTTPService {
         call(on: loop) { $0.ended(exchange, outcome: outcome) }
     }
 
-    /// Runs `body` with the loop's routes, and performs the resulting actions: posted work uses it to access them.
+    /// Runs `body` with the loop's routes, and performs the resulting actions. Posted work uses this to access the routes.
     static func on(_ loop: isolated EventLoop, _ body: (Routes) -> Void) {
         guard let service = loop.service as? RoutesService else { preconditionFailure("the loop serves Routes") }
         service.call(on: loop, body)

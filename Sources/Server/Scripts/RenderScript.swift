@@ -2,8 +2,8 @@ import ChatTemplates
 import Foundation
 import JSON
 
-/// A chat template for scripts: one context object a line in, `{"text": ...}` or `{"error": ..., "error_type": ...}`
-/// out.
+/// Renders a chat template for scripts. Each input line is a context object, each output line is `{"text": ...}` or
+/// `{"error": ..., "error_type": ...}`.
 ///
 /// `error_type` is `TemplateError` if the template itself raised the error, otherwise the name of the reference engine's
 /// exception (`UndefinedError`, `TypeError`, ...) or `InvalidLine` if the line is not a JSON object.
@@ -13,7 +13,7 @@ public struct RenderScript: LineScript {
 
     /// - Parameters:
     ///   - path: the template's file.
-    ///   - now: the template's clock as local time, `2024-07-26T15:04:05`; `nil` is the real one.
+    ///   - now: the local time that the template sees, such as `2024-07-26T15:04:05`; `nil`: the real time.
     /// - Throws: `ScriptError` if the template cannot be loaded or the time is invalid.
     public init(path: String, now: String?) throws(ScriptError) {
         guard let source = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
@@ -25,7 +25,7 @@ public struct RenderScript: LineScript {
         self.now = try now.map { text throws(ScriptError) in try Self.date(text) }
     }
 
-    /// The rendered text for the context in `line`, or an error.
+    /// Returns the rendered text for the context in `line`, or an error.
     public func answer(_ line: [UInt8]) -> JSONLine {
         guard let context = (try? JSONValue(parsing: line))?.object else {
             return JSONLine(["error": "the line is not a JSON object", "error_type": "InvalidLine"])
@@ -39,7 +39,7 @@ public struct RenderScript: LineScript {
         }
     }
 
-    /// The name of the exception that the reference engine raises.
+    /// Returns the name of the exception that the reference engine raises.
     private static func type(of error: TemplateError) -> String {
         switch error {
         case .raised: "TemplateError"

@@ -2,18 +2,18 @@ import Foundation
 import JSON
 import Tokenizers
 
-/// A tokenizer for scripts: one JSON object a line in, one out.
+/// Runs a tokenizer for scripts. Each input line and each output line is a JSON object.
 ///
 /// - `{"text": ..., "add_special_tokens": true, "special_as_text": false}` gives `{"ids": [...]}`.
-/// - `{"ids": [...], "skip_special_tokens": false}` gives `{"text": ..., "pieces": [...]}`: the text that streaming
-///   makes of each id, then what is left at the end.
+/// - `{"ids": [...], "skip_special_tokens": false}` gives `{"text": ..., "pieces": [...]}`. The pieces are the text that
+///   streaming sends for each id, then the rest at the end.
 ///
-/// Absent members have the values above. Any other line gives `{"error": ...}`.
+/// The values above are the defaults of absent members. Any other line gives `{"error": ...}`.
 public struct TokenizeScript: LineScript {
     private let tokenizer: Tokenizer
 
-    /// - Parameter path: a `tokenizer.json` or the folder that has one.
-    /// - Throws: `ScriptError` when the tokenizer cannot be loaded.
+    /// - Parameter path: a `tokenizer.json`, or a folder that contains one.
+    /// - Throws: `ScriptError` if the tokenizer cannot be loaded.
     public init(path: String) throws(ScriptError) {
         var url = URL(fileURLWithPath: path)
         var isFolder: ObjCBool = false
@@ -25,7 +25,7 @@ public struct TokenizeScript: LineScript {
         }
     }
 
-    /// The ids of the text in `line`, or the text of its ids.
+    /// Returns the ids of the text in `line`, or the text of its ids.
     public func answer(_ line: [UInt8]) -> JSONLine {
         do throws(APIError) {
             return JSONLine(try answer(JSONValue(requestBody: line)))

@@ -1,7 +1,7 @@
 import COpenSSL
 import HTTPTypes
 
-/// The web chat UI at `/`: chat with the model, and the state of the server. A single page that loads nothing from other
+/// The web chat UI at `/`: a chat with the model, and the state of the server. It is a single page that loads nothing from other
 /// servers: `index.html`, with its style sheet and scripts inserted.
 enum WebUI {
     static let body = page.body
@@ -66,12 +66,12 @@ enum WebUI {
             body.append(contentsOf: "</\(tag)>".utf8)
         }
 
-        /// SHA-256 in base64, in the form of the policy.
+        /// Returns the SHA-256 digest in base64, in the form of the policy.
         private static func hash(of content: [UInt8]) -> String {
             var digest = [UInt8](repeating: 0, count: 32)
             let isDone = EVP_Digest(content, content.count, &digest, nil, EVP_sha256(), nil)
             precondition(isDone == 1, "libcrypto has SHA-256")
-            // Four characters for each three bytes, and a zero.
+            // Four characters for every three bytes, and a zero.
             var text = [UInt8](repeating: 0, count: 45)
             EVP_EncodeBlock(&text, digest, Int32(digest.count))
             return String(decoding: text.dropLast(), as: UTF8.self)
