@@ -65,4 +65,15 @@ public enum SystemThread {
             throw Failure(name: name, code: code)
         }
     }
+
+    /// Sets the nice value of the calling thread to `difference` above that of the process, at most 19. Call it once the thread runs:
+    /// on Linux each thread has its own nice value.
+    public static func lowerPriority(by difference: Int32) {
+        let kind = __priority_which_t(PRIO_PROCESS.rawValue)
+        // A server started with `nice` must not get threads that come before the model's. The main thread keeps the nice value of
+        // the process; the caller may have inherited another one.
+        let base = getpriority(kind, id_t(getpid()))
+        // A higher nice value is always permitted; 0 is the calling thread.
+        setpriority(kind, 0, base + difference)
+    }
 }

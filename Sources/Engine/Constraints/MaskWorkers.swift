@@ -77,8 +77,7 @@ final class MaskWorkers: Sendable {
     func start(threads: Int) throws(SystemThread.Failure) {
         for index in 0..<threads {
             try SystemThread.start("masks \(index)", stackBytes: 8 << 20) { [self] in
-                // Applies to this thread only: Linux has a priority for each thread.
-                _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+                SystemThread.lowerPriority(by: Self.niceness)
                 run()
             }
         }

@@ -15,7 +15,8 @@ import Synchronization
 ///
 /// The callers limit the number of jobs, with the permits of ``AdmissionController``.
 final class PreparationExecutor: Sendable {
-    /// The nice value of the threads. With 10, a busy thread gets a tenth of the time of an engine thread on the same CPU.
+    /// The difference of the nice values to the other threads. With 10, a busy thread gets a tenth of the time of an engine thread
+    /// on the same CPU.
     static let niceness: Int32 = 10
     /// The number of idle threads to keep, in addition to one for each running job.
     private static let spareThreads = 2
@@ -170,8 +171,7 @@ final class PreparationExecutor: Sendable {
     private func startThread() throws(SystemThread.Failure) {
         // Templates and JSON recurse up to their own limits.
         try starter("preparation", 8 << 20) { [self] in
-            // Lowering the priority cannot fail; 0 is the calling thread.
-            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+            SystemThread.lowerPriority(by: Self.niceness)
             while true {
                 assignment.wait()
                 guard let entry = state.withLock({ $0.assigned.popFirst() }) else { continue }

@@ -39,7 +39,7 @@ final class DocumentWorkers: Sendable {
     /// Signaled after each change of the state.
     private let changed = NSCondition()
 
-    /// The nice value of these threads.
+    /// The difference of the nice values to the training threads.
     private static let niceness: Int32 = 5
 
     init(capacity: Int, mostTokens: Int = 1 << 24) {
@@ -53,8 +53,7 @@ final class DocumentWorkers: Sendable {
     func start(threads: Int) {
         for index in 0..<threads {
             try? SystemThread.start("tokenizer \(index)", stackBytes: 8 << 20) { [self] in
-                // On Linux each thread has its own priority, so this applies to this thread only.
-                _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+                SystemThread.lowerPriority(by: Self.niceness)
                 work()
             }
         }
