@@ -1,25 +1,25 @@
-// Tracks which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Independent of sequences
-// and groups.
+// Tracks which blocks of the KV cache are free, allocated or cached, and the reference count of each. It does not know about
+// sequences or groups of layers.
 
 import DequeModule
 
-/// A fixed pool of equal blocks, numbered from 0, each either free, allocated or cached.
+/// A fixed-size pool of equal blocks, numbered from 0. Each block is free, allocated or cached.
 ///
 ///     free --allocate--> 1 reference --retain--> n references --release, n times--> free
 ///                           ^                                     | keepsContent
 ///                           +--------------retain------------- cached --evict--> free
 ///
-/// A cached block has no references, but its content may be reused.
+/// A cached block has no references, but its content can be reused.
 ///
-/// The free list is a queue: a freed block is appended at the tail and allocation takes the head, so the block that was freed
-/// last is overwritten last. Every operation takes O(1).
+/// The free list is a FIFO queue: a freed block is appended at the tail, and allocation takes the head. The block that was freed
+/// last is therefore overwritten last. Every operation is O(1).
 public struct BlockPool: Sendable {
-    /// Blocks of the pool: free, allocated and cached.
+    /// The number of blocks in the pool: free, allocated and cached.
     public let totalBlocks: Int
     private var freeList: Deque<Int32>
-    /// References to each block, (totalBlocks); 0 while it is in the free list, `cached` while its content is kept.
+    /// The reference count of each block, (totalBlocks): 0 while it is in the free list, `cached` while its content is kept.
     private var referenceCounts: [Int32]
-    /// Blocks without a reference whose content is kept.
+    /// The number of blocks without references whose content is kept.
     public private(set) var cachedBlocks = 0
 
     private static let cached: Int32 = -1
@@ -36,19 +36,19 @@ public struct BlockPool: Sendable {
 
     public var allocatedBlocks: Int { totalBlocks - freeBlocks - cachedBlocks }
 
-    /// How many references `block` has; 0 when it is free or cached.
+    /// Returns the reference count of `block`, which is 0 if the block is free or cached.
     public func referenceCount(of block: Int32) -> Int {
         max(0, Int(referenceCounts[Int(block)]))
     }
 
-    /// Whether the block has no references and its content is kept.
+    /// Returns whether the block has no references and its content is kept.
     public func isCached(_ block: Int32) -> Bool {
         referenceCounts[Int(block)] == Self.cached
     }
 
-    /// Allocates the block that has been free for longest, with one reference.
+    /// Allocates the block that has been free the longest, with one reference.
     ///
-    /// - Precondition: there is a free block.
+    /// - Precondition: There is a free block.
     public mutating func allocate() -> Int32 {
         guard let block = freeList.popFirst() else { preconditionFailure("allocated from a pool without free blocks") }
         referenceCounts[Int(block)] = 1
@@ -65,7 +65,7 @@ public struct BlockPool: Sendable {
         referenceCounts[Int(block)] += 1
     }
 
-    /// Removes a reference; after the last one the block is free, or cached if its content is to be kept.
+    /// Removes a reference. After the last one, the block is free, or cached if `keepsContent` is true.
     public mutating func release(_ block: Int32, keepsContent: Bool = false) {
         precondition(referenceCounts[Int(block)] > 0, "released a block without a reference")
         referenceCounts[Int(block)] -= 1
@@ -88,7 +88,7 @@ public struct BlockPool: Sendable {
 }
 
 extension BlockPool {
-    /// The first violated invariant, as text; `nil` if there is none. O(totalBlocks).
+    /// Returns a description of the first violated invariant, or `nil` if there is none. O(totalBlocks).
     public func violatedInvariant() -> String? {
         var isFree = Array(repeating: false, count: totalBlocks)
         for block in freeList {

@@ -1,9 +1,10 @@
-/// The blocks of one sequence's keys and values in one group: `blocksPerLogicalBlock` block numbers for each logical block.
+/// The blocks that hold one sequence's keys and values in one group of layers: `blocksPerLogicalBlock` block numbers per logical
+/// block.
 ///
-/// Logical block s holds tokens `s * blockSize ..< (s + 1) * blockSize`; its part p (see ``KVCacheGeometry``) is in block
-/// `blocks[s * blocksPerLogicalBlock + p]`.
+/// Logical block s holds tokens `s * blockSize ..< (s + 1) * blockSize`. Its part p (see ``KVCacheGeometry``) is in block `blocks[s
+/// * blocksPerLogicalBlock + p]`.
 public struct BlockTable: Sendable, Equatable {
-    /// Placeholder for a block outside the window, which is never read or written.
+    /// The placeholder for a block outside the window. It is never read or written.
     public static let nullBlock: Int32 = -1
 
     public let blocksPerLogicalBlock: Int
@@ -16,17 +17,18 @@ public struct BlockTable: Sendable, Equatable {
 }
 
 extension BlockTable {
-    /// The block of part `part` of logical block `logicalBlock`; ``nullBlock`` if the logical block is outside the window.
+    /// Returns the block of part `part` of logical block `logicalBlock`, or ``nullBlock`` if the logical block is outside the
+    /// window.
     public func block(logicalBlock: Int, part: Int) -> Int32 {
         blocks[logicalBlock * blocksPerLogicalBlock + part]
     }
 
-    /// The blocks of logical block `logicalBlock`, (blocksPerLogicalBlock).
+    /// Returns the blocks of logical block `logicalBlock`, (blocksPerLogicalBlock).
     func blocks(ofLogicalBlock logicalBlock: Int) -> [Int32] {
         Array(blocks[logicalBlock * blocksPerLogicalBlock..<(logicalBlock + 1) * blocksPerLogicalBlock])
     }
 
-    /// Replaces a logical block with null blocks; returns its blocks.
+    /// Replaces a logical block with null blocks and returns the blocks it had.
     mutating func removeLogicalBlock(_ logicalBlock: Int) -> [Int32] {
         defer { clear(logicalBlock) }
         return blocks(ofLogicalBlock: logicalBlock)

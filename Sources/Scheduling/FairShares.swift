@@ -1,25 +1,26 @@
-// Accounts for how much of a shared resource each tenant was served. Independent of sequences and jobs.
+// Counts how much of a shared resource each tenant was served. It does not know about sequences or jobs.
 
-/// The amount that each tenant was served, so that the least served one comes next: a virtual token counter (Sheng et al.,
-/// "Fairness in Serving Large Language Models", 2024).
+/// The amount that each tenant was served, used to serve the least served tenant next: the virtual token counter of Sheng et al.,
+/// "Fairness in Serving Large Language Models", 2024.
 ///
-/// A tenant without work accumulates no credit: when it returns, it starts with the amount of the least served of the others.
-/// So the counters of tenants that always have work differ by at most the amount of one turn.
+/// A tenant without work accumulates no credit: when it returns, it starts with the amount of the least served tenant. The counters
+/// of tenants that always have work therefore differ by at most the amount of one turn.
 package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: Sendable {
     private struct Share {
-        /// Including the amount that was credited at the start.
+        /// The amount served, including the amount credited at the start.
         var served: Amount
-        /// The number of its unfinished pieces of work.
+        /// The number of unfinished pieces of work.
         var works = 0
     }
 
     private var shares: [String: Share] = [:]
-    /// The least amount of any tenant with work; it never decreases. Newcomers start with it.
+    /// The smallest amount of any tenant with work. It never decreases. New tenants start with it.
     private var floor = Amount.zero
     private let longestLead: Amount?
 
-    /// - Parameter longestLead: the maximum amount by which a tenant counts as served more than the least served one with work,
-    ///   so that service it got while others had no work counts against it only up to this amount; `nil`: no maximum.
+    /// - Parameter longestLead: The maximum amount by which a tenant's counter may exceed that of the least served tenant with
+    ///   work, or `nil` for no maximum. Service that a tenant received while others had no work counts against it only up to this
+    ///   amount.
     package init(longestLead: Amount? = nil) {
         self.longestLead = longestLead
     }
@@ -27,13 +28,13 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
     /// The number of known tenants.
     package var count: Int { shares.count }
 
-    /// The amount that a tenant counts as served.
+    /// Returns the tenant's counter, or the starting amount if the tenant is unknown.
     package func served(_ tenant: String) -> Amount { shares[tenant]?.served ?? floor }
 
-    /// Whether the tenant has work.
+    /// Returns whether the tenant has work.
     package func hasWork(_ tenant: String) -> Bool { shares[tenant].map { $0.works > 0 } ?? false }
 
-    /// Records new work of the tenant, such as a sequence. O(tenants).
+    /// Records a new piece of work of the tenant, such as a sequence. O(tenants).
     package mutating func join(_ tenant: String) {
         raiseFloor()
         var share = shares[tenant] ?? Share(served: floor)
@@ -42,7 +43,7 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
         shares[tenant] = share
     }
 
-    /// Records the end of some work of the tenant. Tenants without work that would restart at the floor are dropped.
+    /// Records the end of a piece of work of the tenant. Tenants without work that would restart at the floor are removed.
     /// O(tenants).
     package mutating func leave(_ tenant: String) {
         raiseFloor()
@@ -55,7 +56,7 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
         }
     }
 
-    /// Records that the tenant was served. O(1), with a longest lead O(tenants).
+    /// Adds `amount` to the tenant's counter. O(1), or O(tenants) if there is a longest lead.
     package mutating func charge(_ tenant: String, _ amount: Amount) {
         shares[tenant]?.served += amount
         guard let longestLead, let served = shares[tenant]?.served else { return }
@@ -69,11 +70,11 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
     }
 }
 
-/// The weighted tokens of sequences per tenant.
+/// The weighted number of tokens of each tenant's sequences.
 typealias TenantShares = FairShares<Int>
 
 extension TenantShares {
-    /// The weight of a token: a generated token needs a step, prompt tokens share one.
+    /// The weights of tokens. A generated token weighs more because it needs a step of its own, while prompt tokens share one.
     static var promptWeight: Int { 1 }
     static var completionWeight: Int { 2 }
 }

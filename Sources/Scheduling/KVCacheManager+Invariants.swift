@@ -1,5 +1,6 @@
 extension KVCacheManager {
-    /// The first violated invariant, as text; `nil` if there is none. O(blocks of the pool + blocks of all tables).
+    /// Returns a description of the first violated invariant, or `nil` if there is none. O(blocks of the pool + blocks of all
+    /// tables).
     public func violatedInvariant() -> String? {
         if let violation = pool.violatedInvariant() { return violation }
         var references = Array(repeating: 0, count: geometry.totalBlocks)
@@ -32,8 +33,8 @@ extension KVCacheManager {
         return violatedCacheInvariant()
     }
 
-    /// The same for cached blocks: a known logical block is idle if and only if its blocks are cached, and no other block is
-    /// cached.
+    /// Returns the first violation of the invariant of cached blocks: a known logical block is idle if and only if its blocks are
+    /// cached, and no other block is cached.
     private func violatedCacheInvariant() -> String? {
         guard let prefixes else { return pool.cachedBlocks == 0 ? nil : "blocks are cached without a cache" }
         var idleBlocks = 0

@@ -1,9 +1,10 @@
 extension KVCacheManager {
-    /// The cached prefix of a new sequence. O(logical blocks).
+    /// Returns the cached prefix of a new sequence. O(logical blocks).
     ///
     /// - Parameters:
-    ///   - hashes: of the sequence's full logical blocks.
-    ///   - tokens: its length. At least the last token must be computed, because the next one is sampled from its logits.
+    ///   - hashes: The hashes of the sequence's full logical blocks.
+    ///   - tokens: The length of the sequence. At least the last token must be computed, because the next one is sampled from its
+    ///     logits.
     func prefixHit(_ hashes: [PrefixHash], tokens: Int) -> PrefixHit {
         guard let prefixes else { return PrefixHit() }
         let limit = max(0, tokens - 1) / geometry.blockSize
@@ -17,7 +18,7 @@ extension KVCacheManager {
         return hit
     }
 
-    /// Starts a sequence without blocks with the logical blocks of `hit`, which must be the latest result of `prefixHit`.
+    /// Starts a sequence that has no blocks with the logical blocks of `hit`, which must be the latest result of `prefixHit`.
     /// O(logical blocks).
     mutating func start(_ id: SequenceID, hit: PrefixHit, hashes: [PrefixHash]) {
         precondition(sequences[id] == nil, "a sequence begins once")
@@ -39,9 +40,9 @@ extension KVCacheManager {
         sequences[id] = sequence
     }
 
-    /// Adds the logical blocks of the sequence's first `computedTokens` tokens to the index. O(newly full logical blocks).
+    /// Adds the logical blocks of the sequence's first `computedTokens` tokens to the prefix cache. O(newly full logical blocks).
     ///
-    /// - Parameter hashes: of the sequence's full logical blocks, including these.
+    /// - Parameter hashes: The hashes of the sequence's full logical blocks, including these.
     mutating func cache(_ id: SequenceID, computedTokens: Int, hashes: [PrefixHash]) {
         guard prefixes != nil, let sequence = sequences[id] else { return }
         let end = min(computedTokens / geometry.blockSize, hashes.count)
@@ -59,9 +60,10 @@ extension KVCacheManager {
         sequences[id]?.cachedLogicalBlocks = end
     }
 
-    /// Releases a logical block of one group for the sequence; without other references its blocks become cached or free.
+    /// Releases the sequence's reference to a logical block of one group. If there are no other references, its blocks become
+    /// cached or free.
     ///
-    /// - Parameter hash: the logical block's hash, if all its tokens are computed.
+    /// - Parameter hash: The logical block's hash, or `nil` if not all of its tokens are computed.
     mutating func freeLogicalBlock(
         _ logicalBlock: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
     ) {
@@ -73,7 +75,7 @@ extension KVCacheManager {
             group == .global
             ? sequence.global.removeLogicalBlock(logicalBlock) : sequence.sliding.removeLogicalBlock(logicalBlock)
         guard let first = blocks.first else { return }
-        // The logical block may have been a copy of one that has been evicted since.
+        // The logical block may be a copy of one that has been evicted in the meantime.
         if let hash { prefixes?.keep(PrefixCache.Key(hash: hash, group: group), blocks: blocks) }
         let isKnown = prefixes?.contains(firstBlock: first) == true
         for block in blocks { pool.release(block, keepsContent: isKnown) }
@@ -82,8 +84,8 @@ extension KVCacheManager {
         if group == .global { globalBlocks -= blocks.count }
     }
 
-    /// Releases a logical block that other sequences use too; returns false if none does. Such a logical block is in the index
-    /// and stays in use, so no lookup is needed: all choices of a long prompt may end at once.
+    /// Releases a logical block that other sequences also use. Returns false if no other sequence uses it. Such a logical block is
+    /// in the index and stays in use, so it needs no lookup. This matters when all choices of a long prompt end at once.
     private mutating func releaseShared(_ logicalBlock: Int, _ table: inout BlockTable) -> Bool {
         guard table.blocksPerLogicalBlock > 0,
             pool.referenceCount(of: table.block(logicalBlock: logicalBlock, part: 0)) > 1
@@ -106,7 +108,7 @@ extension KVCacheManager {
         for block in blocks { pool.retain(block) }
     }
 
-    /// The first logical block of a group that the first query after `hit` attends to.
+    /// Returns the first logical block of a group that the first query after `hit` attends to.
     private func firstLogicalBlock(of hit: PrefixHit, _ group: PrefixCache.Group) -> Int {
         switch group {
         case .global: 0
@@ -117,7 +119,8 @@ extension KVCacheManager {
         }
     }
 
-    /// The blocks of the logical blocks that `hit` needs in a group, in order; empty for a group without blocks.
+    /// Returns the blocks of the logical blocks that `hit` needs in a group, in order. The result is empty for a group without
+    /// blocks.
     private func blocks(of hit: PrefixHit, _ group: PrefixCache.Group, _ hashes: [PrefixHash]) -> [[Int32]] {
         hashes[firstLogicalBlock(of: hit, group)..<hit.logicalBlocks].compactMap {
             prefixes?.blocks(PrefixCache.Key(hash: $0, group: group))

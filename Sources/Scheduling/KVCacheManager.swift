@@ -1,51 +1,51 @@
-// Tracks which blocks each sequence has in the two groups, and which stay cached after its end. It manages tokens and block
-// numbers; the engine owns the memory.
+// Tracks which blocks each sequence has in the two groups, and which blocks stay cached after the sequence ends. It manages tokens
+// and block numbers; the engine owns the memory.
 
-/// The block tables of all sequences, over one pool.
+/// The block tables of all sequences, which share one pool of blocks.
 ///
-/// The two tables of a sequence always have the same number of logical blocks. The tokens of one sequence, if the next query to
-/// compute is at `q`:
+/// The two tables of a sequence always have the same number of logical blocks. If the next query to compute is at `q`, the tokens
+/// of the sequence are stored as follows:
 ///
 ///     tokens    0 ............... q - window + 1 ......... q ....... tokens ....... logicalBlocks * blockSize
 ///     global    [ allocated                                                            ]
 ///     sliding   [ null (whole logical blocks) | allocated                              ]
 ///
-/// Logical blocks are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning. A
-/// sequence may begin with logical blocks that others have computed (``start(_:hit:hashes:)``). Blocks without references are
-/// cached if their logical block is full and computed (see ``PrefixCache``), and free otherwise:
+/// Logical blocks are added only at the end (``allocate(_:upTo:)``) and, in the sliding group, freed only at the beginning. A
+/// sequence may begin with logical blocks that other sequences have computed (``start(_:hit:hashes:)``). A block without references
+/// is cached if its logical block is full and computed (see ``PrefixCache``), and free otherwise:
 ///
 ///     free + allocated + cached = pool
 public struct KVCacheManager: Sendable {
     public let geometry: KVCacheGeometry
     var pool: BlockPool
     var sequences: [SequenceID: SequenceBlocks] = [:]
-    /// `nil`: logical blocks are not kept after their sequences end.
+    /// The prefix cache, or `nil` if logical blocks are not kept after their sequences end.
     var prefixes: PrefixCache?
-    /// Allocated blocks of the global group; a block with several references counts once.
+    /// The number of allocated blocks of the global group. A block with several references counts once.
     public internal(set) var globalBlocks = 0
 
     /// The blocks of one sequence.
     struct SequenceBlocks: Sendable {
         var logicalBlocks = 0
-        /// Logical blocks of the sliding group before this one are null.
+        /// The first logical block of the sliding group that is not null.
         var firstSlidingLogicalBlock = 0
-        /// Logical blocks before this one have been passed to the prefix cache.
+        /// The number of leading logical blocks that have been passed to the prefix cache.
         var cachedLogicalBlocks = 0
         var global: BlockTable
         var sliding: BlockTable
     }
 
-    /// The part of a sequence that need not be computed.
+    /// The part of a sequence that does not need to be computed.
     struct PrefixHit: Equatable {
         /// The number of leading logical blocks that are cached.
         var logicalBlocks = 0
-        /// The number of their blocks that other sequences use now, so that they need not be allocated.
+        /// The number of their blocks that other sequences use now, so that they do not need to be allocated.
         var sharedBlocks = 0
-        /// Why it is not longer; `nil`: it has the maximum length.
+        /// Why the hit is not longer. `nil` if it has the maximum length or if prefixes are not cached.
         var missReason: PrefixMissReason?
     }
 
-    /// - Precondition: a block size and a window of at least 1, and at least one group with blocks.
+    /// - Precondition: The block size and the window are at least 1, and at least one group has blocks.
     public init(geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(geometry.blockSize > 0, "a logical block holds at least one token")
         precondition(
@@ -63,26 +63,26 @@ public struct KVCacheManager: Sendable {
 
     public var cachedBlocks: Int { pool.cachedBlocks }
 
-    /// Blocks that can be allocated: free ones, and cached ones after eviction.
+    /// The number of blocks that can be allocated: free blocks, and cached blocks after eviction.
     public var availableBlocks: Int { pool.freeBlocks + pool.cachedBlocks }
 
-    /// Allocated blocks of the sliding group; a block with several references counts once.
+    /// The number of allocated blocks of the sliding group. A block with several references counts once.
     public var slidingBlocks: Int { pool.allocatedBlocks - globalBlocks }
 
-    /// Blocks of the sequence, including shared ones.
+    /// Returns the number of blocks of the sequence, including shared ones.
     func allocatedBlocks(_ id: SequenceID) -> Int {
         guard let blocks = sequences[id] else { return 0 }
         return blocks.logicalBlocks * geometry.globalBlocksPerLogicalBlock
             + (blocks.logicalBlocks - blocks.firstSlidingLogicalBlock) * geometry.slidingBlocksPerLogicalBlock
     }
 
-    /// The maximum length in tokens for which the sequence's logical blocks and the available blocks suffice.
+    /// Returns the maximum length in tokens for which the sequence's logical blocks and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
         let allocatedLogicalBlocks = sequences[id]?.logicalBlocks ?? 0
         return (allocatedLogicalBlocks + availableBlocks / geometry.blocksPerLogicalBlock) * geometry.blockSize
     }
 
-    /// Whether logical blocks can be allocated for the sequence's first `tokens` tokens.
+    /// Returns whether logical blocks can be allocated for the sequence's first `tokens` tokens.
     public func canAllocate(_ id: SequenceID, upTo tokens: Int) -> Bool {
         tokens <= allocatableTokens(id)
     }
@@ -90,7 +90,7 @@ public struct KVCacheManager: Sendable {
     /// Allocates logical blocks in both groups for the sequence's first `tokens` tokens, in addition to its existing ones.
     /// O(logical blocks added).
     ///
-    /// - Precondition: `canAllocate(id, upTo: tokens)`.
+    /// - Precondition: `canAllocate(id, upTo: tokens)` is true.
     public mutating func allocate(_ id: SequenceID, upTo tokens: Int) {
         let logicalBlocks = geometry.logicalBlocks(tokens: tokens)
         var blocks = sequences.removeValue(forKey: id) ?? emptyBlocks
@@ -103,7 +103,7 @@ public struct KVCacheManager: Sendable {
         sequences[id] = blocks
     }
 
-    /// The sequence's tables, empty if it has no blocks.
+    /// Returns the sequence's tables, which are empty if it has no blocks.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         let blocks = sequences[id] ?? emptyBlocks
         return (blocks.global, blocks.sliding)
@@ -111,8 +111,8 @@ public struct KVCacheManager: Sendable {
 
     /// Frees the sliding logical blocks that no query at `nextQuery` or later attends to. O(logical blocks freed).
     ///
-    /// - Parameter hashes: of the sequence's full logical blocks; a logical block without a hash, or whose tokens are not all
-    ///   before `nextQuery`, is not cached.
+    /// - Parameter hashes: The hashes of the sequence's full logical blocks. A logical block is not cached if it has no hash, or if
+    ///   not all of its tokens are before `nextQuery`.
     mutating func freeOutsideWindow(_ id: SequenceID, nextQuery: Int, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
         let firstLogicalBlock = min(geometry.firstSlidingLogicalBlock(forQueryAt: nextQuery), blocks.logicalBlocks)
@@ -126,12 +126,13 @@ public struct KVCacheManager: Sendable {
         sequences[id] = blocks
     }
 
-    /// Frees all blocks of the sequence, the last logical block first; no effect if it has none. O(logical blocks).
+    /// Frees all blocks of the sequence, starting with the last logical block. Has no effect if the sequence has none. O(logical
+    /// blocks).
     ///
     /// - Parameters:
-    ///   - computedTokens: the number of computed tokens at the start of the sequence; a logical block that extends beyond them
-    ///     is not cached.
-    ///   - hashes: of the sequence's full logical blocks; a logical block without a hash is not cached.
+    ///   - computedTokens: The number of computed tokens at the start of the sequence. A logical block that extends beyond them is
+    ///     not cached.
+    ///   - hashes: The hashes of the sequence's full logical blocks. A logical block without a hash is not cached.
     mutating func release(_ id: SequenceID, computedTokens: Int = 0, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
         let hashes = hashes.prefix(computedTokens / geometry.blockSize)
@@ -144,7 +145,7 @@ public struct KVCacheManager: Sendable {
         }
     }
 
-    /// Takes a free block, or frees one by eviction.
+    /// Allocates a free block, after evicting a cached logical block if none is free.
     private mutating func takeBlock() -> Int32 {
         if pool.freeBlocks == 0 {
             for block in prefixes?.evict() ?? [] { pool.evict(block) }

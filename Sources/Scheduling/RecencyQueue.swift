@@ -1,8 +1,8 @@
-/// A queue of numbers, the oldest first, from which any number can be removed. Every operation takes O(1).
+/// A queue of numbers, ordered from oldest to newest, from which any number can be removed. Every operation is O(1).
 ///
-/// A doubly linked list in arrays: a number is its own node.
+/// It is a doubly linked list stored in arrays, in which a number is the index of its node.
 struct RecencyQueue: Sendable {
-    /// The number before and after each number, (capacity); `end` if there is none.
+    /// The numbers before and after each number, (capacity), or `end` if there is none.
     private var previous: [Int32]
     private var next: [Int32]
     private var isIn: [Bool]
@@ -11,7 +11,7 @@ struct RecencyQueue: Sendable {
 
     private static let end: Int32 = -1
 
-    /// - Parameter capacity: all numbers are below it.
+    /// - Parameter capacity: The exclusive upper bound of the numbers.
     init(capacity: Int) {
         previous = Array(repeating: Self.end, count: capacity)
         next = previous
@@ -20,7 +20,7 @@ struct RecencyQueue: Sendable {
 
     func contains(_ number: Int32) -> Bool { isIn[Int(number)] }
 
-    /// Adds `number` as the newest.
+    /// Appends `number` as the newest.
     mutating func append(_ number: Int32) {
         precondition(!contains(number), "a number is queued once")
         previous[Int(number)] = last
@@ -38,7 +38,7 @@ struct RecencyQueue: Sendable {
         isIn[Int(number)] = false
     }
 
-    /// Removes the oldest number.
+    /// Removes and returns the oldest number, or `nil` if the queue is empty.
     mutating func popFirst() -> Int32? {
         guard first != Self.end else { return nil }
         let number = first

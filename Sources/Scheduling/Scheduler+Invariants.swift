@@ -1,5 +1,6 @@
 extension Scheduler {
-    /// The first violated invariant, as text; `nil` if there is none. O(blocks of the pool + blocks of all tables).
+    /// Returns a description of the first violated invariant, or `nil` if there is none. O(blocks of the pool + blocks of all
+    /// tables).
     public func violatedInvariant() -> String? {
         if let violation = cache.violatedInvariant() { return violation }
         if running.count > limits.maxRunning { return "\(running.count) sequences run" }

@@ -3,13 +3,13 @@
 /// A step that is being planned.
 struct StepPlan {
     var batch: ScheduledBatch
-    /// Sequences that cannot sample.
+    /// The sequences that cannot sample in this step.
     let deferred: Set<SequenceID>
     /// The index of each sequence in the batch.
     private var indexes: [SequenceID: Int] = [:]
-    /// Blocks that the running prefills still need for all their tokens; `nil` until it is needed.
+    /// The number of blocks that the running prefills still need for all their tokens. It is computed when first needed.
     var prefillBlocks: Int?
-    /// Full logical blocks of the sequences that were admitted in this step.
+    /// The number of full logical blocks of the sequences admitted in this step.
     var admittedLogicalBlocks = 0
 
     init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
@@ -17,10 +17,10 @@ struct StepPlan {
         self.deferred = deferred
     }
 
-    /// The end of the tokens of a sequence in this step; `nil` if it is not part of it. O(1).
+    /// Returns the end of the sequence's tokens in this step, or `nil` if the sequence is not part of the step. O(1).
     func end(of id: SequenceID) -> Int? { indexes[id].map { batch.sequences[$0].tokens.upperBound } }
 
-    /// Adds tokens that follow those of the sequence in this step. O(1).
+    /// Adds tokens that follow the sequence's tokens in this step. O(1).
     mutating func extend(_ id: SequenceID, _ tokens: Range<Int>, samples: Bool) {
         if let index = indexes[id] {
             batch.sequences[index].tokens = batch.sequences[index].tokens.lowerBound..<tokens.upperBound
@@ -31,30 +31,30 @@ struct StepPlan {
         }
     }
 
-    /// The last token of a sequence that the step may compute: the last token of a deferred sequence must wait.
+    /// Returns the end of the tokens that the step may compute. The last token of a deferred sequence must wait.
     func reach(_ id: SequenceID, _ state: SequenceState) -> Int { state.tokens - (deferred.contains(id) ? 1 : 0) }
 }
 
 extension Scheduler {
-    /// The number of steps for which a deferred sequence stays running although another one waits for admission: its mask
-    /// usually arrives within a step or two, and recomputing the sequence costs more.
+    /// The number of steps for which a deferred sequence keeps running although another one waits for admission. Its mask usually
+    /// arrives within one or two steps, and recomputing the sequence costs more.
     private static let deferralPatience = 8
-    /// A step that has admitted sequences with this many full logical blocks admits no others: looking them up in the prefix
-    /// cache, and allocating cached ones, takes the engine thread time for each logical block.
+    /// The maximum number of full logical blocks after which a step admits no more sequences. For each logical block, the engine
+    /// thread spends time on the lookup in the prefix cache and on allocation.
     static let mostAdmittedLogicalBlocks = 4096
 
     /// The remaining budget of a step for prefills.
     private struct PrefillBudget {
         var tokens: Int
-        /// `nil`: no time limit.
+        /// The maximum time of the step, or `nil` for no limit.
         var time: Duration?
-        /// The same for drafts.
+        /// The maximum time of a step with drafts, or `nil` for no limit.
         var draftTime: Duration?
         /// The step so far: all decodes, and the assigned chunks.
         var work: StepWork
     }
 
-    /// Plans the step: decodes and the first prefill in line by rank, then the other prefills, then drafts.
+    /// Plans the step: decodes and the first prefill in line in order of rank, then the other prefills, then drafts.
     mutating func plan(_ batch: inout ScheduledBatch, drafts: [SequenceID: Int], deferred: Set<SequenceID>) {
         var plan = StepPlan(batch, deferred: deferred)
         defer { batch = plan.batch }
@@ -62,7 +62,7 @@ extension Scheduler {
         let next = firstWaiting(plan)
         let first = running.first { sequences[$0]?.isPrefill == true }
         var decodes = mostDecodes
-        for id in running {  // as it was: those that are preempted meanwhile are passed over
+        for id in running {  // a copy: sequences that are preempted in the loop are skipped
             if id == first {
                 extend(id, by: firstChunk(of: id, budget, plan), preempts: true, &budget, in: &plan)
             } else if let state = sequences[id], !state.isPrefill, decodes > 0 {
@@ -100,7 +100,7 @@ extension Scheduler {
             guard let offered = drafts[scheduled.id], scheduled.samples, let state = sequences[scheduled.id],
                 !state.isPrefill
             else { continue }
-            // One token more than the accepted drafts is sampled.
+            // The step samples one token more than the accepted drafts.
             var count = min(
                 offered, left, budget.tokens, state.tokenLimit - state.tokens - 1,
                 cache.allocatableTokens(scheduled.id) - state.tokens)
@@ -122,7 +122,7 @@ extension Scheduler {
         }
     }
 
-    /// The prompt tokens per second of a step in addition to the running decodes.
+    /// The number of prompt tokens per second that a step computes in addition to the running decodes.
     var prefillRate: Double? {
         guard stepTimes.knowsPrefill else { return nil }
         let budget = prefillBudget([])
@@ -137,14 +137,14 @@ extension Scheduler {
         return seconds > 0 ? Double(tokens) / seconds : nil
     }
 
-    /// The decodes of one batch (rule 12).
+    /// The maximum number of decodes in one batch (rule 12).
     private var mostDecodes: Int {
         guard maxBatchesInFlight > 1 else { return .max }
         let decoding = running.count { id in sequences[id].map { $0.tokens - $0.computedTokens <= 1 } ?? false }
         return (decoding + maxBatchesInFlight - 1) / maxBatchesInFlight
     }
 
-    /// The budget that the decodes leave (rule 2).
+    /// Returns the budget that remains after the decodes (rule 2).
     private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
         var decodes = StepWork()
         var decoding = 0
@@ -165,9 +165,9 @@ extension Scheduler {
             work: decodes)
     }
 
-    /// Sequences with a running prefill, and waiting ones that may run now, with at most this priority value: less urgent prompts do
-    /// not slow down streams. Prefills of more than a step and others are counted separately, and the larger number counts.
-    /// O(running + lanes of the queue).
+    /// Returns the number of sequences that prefill or may be admitted now, and whose priority value is at most `priority`: less
+    /// urgent prompts do not slow down streams. Prefills that need more than one step are counted separately from the others, and
+    /// the larger number is returned. O(running + lanes of the queue).
     private func waitingSequences(notAfter priority: Int) -> Int {
         var (short, long) = (min(waiting.count(notAfter: priority), limits.maxRunning - running.count), 0)
         for id in running {
@@ -177,7 +177,7 @@ extension Scheduler {
         return max(short, long)
     }
 
-    /// The sequences that need more than a decode, and as many waiting ones as may still run, in the order of rule 4.
+    /// Returns the prefilling sequences, and as many waiting sequences as may still run, in the order of rule 4.
     private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
         if admits { candidates += waiting.prefix(limits.maxRunning - running.count, shares, deferred: plan.deferred) }
@@ -189,7 +189,7 @@ extension Scheduler {
         return orders.sorted { $0 < $1 }.map(\.3)
     }
 
-    /// The number of tokens that the budget allows for a sequence.
+    /// Returns the number of tokens that the budget allows for a sequence.
     private func chunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
         let start = plan.end(of: id) ?? (state.status == .running ? state.scheduledTokens : state.expectedHit)
@@ -199,7 +199,7 @@ extension Scheduler {
         return stepTimes.prefillTokens(from: start, atMost: wanted, beside: budget.work, within: time)
     }
 
-    /// The number of tokens that are reserved for the first prefill in line.
+    /// Returns the number of tokens that are reserved for the first prefill in line.
     private func firstChunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         min(max(limits.minimumChunk, chunk(of: id, budget, plan) / 4), budget.tokens)
     }
@@ -213,7 +213,8 @@ extension Scheduler {
         budget.work.add(added, isDecode: false)
     }
 
-    /// Schedules up to `tokens` more tokens of a running sequence, as far as blocks allow (rule 5); returns their range.
+    /// Schedules up to `tokens` more tokens of a running sequence, as far as the available blocks allow (rule 5). Returns their
+    /// range, or `nil` if there are none.
     ///
     ///     0 ........ scheduledTokens ........ end ........ tokens
     ///     | in the cache    | this step's chunk | later    |
@@ -223,7 +224,7 @@ extension Scheduler {
         guard let state = sequences[id], state.status == .running else { return nil }
         let start = plan.end(of: id) ?? state.scheduledTokens
         let wanted = min(plan.reach(id, state) - start, tokens)
-        guard wanted > 0 else { return nil }  // its next token is not sampled yet
+        guard wanted > 0 else { return nil }  // its next token has not been sampled yet
         while preempts, !cache.canAllocate(id, upTo: start + 1), let victim = victim(for: id, plan) {
             preempt(victim, in: &plan)
         }
@@ -236,15 +237,15 @@ extension Scheduler {
         return start..<end
     }
 
-    /// The sequence to preempt for `id`: the last one that is deferred and has nothing to compute, otherwise the last one that
-    /// ranks after it.
+    /// Returns the sequence to preempt for `id`: the last deferred sequence that has nothing to compute, or otherwise the last
+    /// sequence that ranks after `id`.
     private func victim(for id: SequenceID, _ plan: StepPlan) -> SequenceID? {
         if let deferred = lastDeferred(plan, patience: 0) { return deferred }
         let last = running.last { !isInFlight($0) }
         return last.flatMap { rank(id) < rank($0) ? $0 : nil }
     }
 
-    /// The last running sequence that has been deferred for more than `patience` steps and has nothing to compute.
+    /// Returns the last running sequence that has been deferred for more than `patience` steps and has nothing to compute.
     private func lastDeferred(_ plan: StepPlan, patience: Int) -> SequenceID? {
         guard !plan.deferred.isEmpty else { return nil }
         return running.last { id in
@@ -260,7 +261,7 @@ extension Scheduler {
         }
     }
 
-    /// The next sequence in the queue, without deferred ones.
+    /// Returns the next sequence in the queue that is not deferred.
     private func firstWaiting(_ plan: StepPlan) -> SequenceID? {
         waiting.prefix(1, shares, deferred: plan.deferred).first
     }
@@ -281,8 +282,8 @@ extension Scheduler {
         plan.batch.preempted.append(id)
     }
 
-    /// Admits a waiting sequence if one more may run, there are enough blocks, and the next in the queue does not lack any
-    /// (rule 7).
+    /// Admits a waiting sequence if one more may run, there are enough blocks for it, and there are enough blocks for the next
+    /// sequence in the queue (rule 7). Returns whether it was admitted.
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
         guard plan.admittedLogicalBlocks < Self.mostAdmittedLogicalBlocks, let next = firstWaiting(plan),
             canAdmit(next, &plan),
@@ -308,7 +309,7 @@ extension Scheduler {
         return true
     }
 
-    /// Whether one more sequence may run, and there are blocks for all its tokens and the watermark (rule 7).
+    /// Returns whether one more sequence may run and there are blocks for all its tokens and for the watermark (rule 7).
     private func canAdmit(_ id: SequenceID, _ plan: inout StepPlan) -> Bool {
         if running.isEmpty { return true }
         guard running.count < limits.maxRunning, let state = sequences[id] else { return false }
@@ -320,7 +321,7 @@ extension Scheduler {
         return needed <= cache.availableBlocks
     }
 
-    /// Blocks that all running prefills still need. O(running).
+    /// The number of blocks that all running prefills still need. O(running).
     private var neededBlocksOfPrefills: Int {
         running.reduce(0) { sum, id in
             guard let state = sequences[id], state.isPrefill else { return sum }
@@ -328,17 +329,17 @@ extension Scheduler {
         }
     }
 
-    /// Blocks that a running prefill still needs for all its tokens.
+    /// Returns the number of blocks that a running prefill still needs for all its tokens.
     private func neededBlocks(_ id: SequenceID, _ state: SequenceState) -> Int {
         max(0, blocks(for: state) - cache.allocatedBlocks(id))
     }
 
-    /// The maximum number of blocks that the sequence uses while its tokens are computed.
+    /// Returns the maximum number of blocks that the sequence uses while its tokens are computed.
     private func blocks(for state: SequenceState) -> Int {
         cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
     }
 
-    /// The cached prefix of a sequence that uses the cache.
+    /// Returns the cached prefix of a sequence, which is empty if the sequence does not use the cache.
     func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
         guard state.takesPrefix else {
             return KVCacheManager.PrefixHit(missReason: cache.prefixes == nil ? nil : .notTaken)
@@ -353,18 +354,18 @@ extension Scheduler {
         running.remove(at: index)
     }
 
-    /// The index of the running sequence with this rank, or where it belongs.
+    /// Returns the index of the running sequence with this rank, or the index at which it would be inserted.
     private func runningIndex(ofRank rank: (Int, SequenceID)) -> Int {
         var (low, high) = (0, running.count)
         while low < high {
             let middle = (low + high) / 2
-            // The sequence itself may have been removed from `sequences`; it does not rank before itself.
+            // The sequence itself may already be removed from `sequences`. It does not rank before itself.
             if running[middle] != rank.1, self.rank(running[middle]) < rank { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
-    /// The sort key of sequences (rule 1).
+    /// Returns the sort key of a sequence (rule 1).
     func rank(_ id: SequenceID) -> (Int, SequenceID) {
         (sequences[id]?.parameters.priority ?? 0, id)
     }

@@ -1,7 +1,7 @@
 // Decides which tokens of which sequences the next step computes. It uses lengths, blocks and durations, but no tensors and no
-// clock; token ids are used only to find equal prefixes.
+// clock. Token ids are used only to find equal prefixes.
 
-/// Continuous batching with chunked prefill over a paged cache.
+/// A scheduler for continuous batching with chunked prefill over a paged KV cache.
 ///
 /// States of a sequence:
 ///
@@ -9,70 +9,71 @@
 ///                ^                  |
 ///                +---- preempt -----+        (finish and abort also end a waiting one)
 ///
-/// One step is `schedule`, the model's run, `advance`, then `appendTokens` or `finish` for each sequence that sampled, and
+/// A step consists of `schedule`, the model's run, `advance`, `appendTokens` or `finish` for each sequence that sampled, and
 /// `observe` with the time of the step. More batches may be scheduled while one runs: they are *in flight* until they advance, in
 /// the same order.
 ///
 /// Rules:
-/// 1. *Rank.* A sequence with a lower priority value ranks before one with a higher value; of equal ones, the one that arrived
-///    first (the smaller id) ranks first. `running` is in order of rank.
-/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while sequences decode it takes at most
-///    the time of ``PrefillPolicy``, as predicted by ``StepTimeModel``. That is always half as long again as the decodes alone or
-///    more, so that many decodes do not starve prefills.
+/// 1. *Rank.* A sequence with a lower priority value ranks before one with a higher value. Among sequences of equal priority, the
+///    one that arrived first (the smaller id) ranks first. `running` is in order of rank.
+/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens. While sequences decode, it also takes at most the time of
+///    ``PrefillPolicy``, as predicted by ``StepTimeModel``. This time is always at least 1.5 times the time of the decodes alone,
+///    so that many decodes do not starve prefills.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
-/// 4. *Prefills* share the rest, in chunks. The first in line is the first prefilling sequence by rank, or the next waiting one
-///    if that ranks before it. It computes a quarter of the step's prefill tokens, and at least `minimumChunk` tokens
-///    regardless of the time budget. The rest goes to the lower priority values first, of equal ones to the tenant that was
-///    served least (``FairShares``), and of one tenant to the prompt with the fewest remaining tokens: short prompts overtake
-///    long ones. *Bound:* from its start, a prefill takes at most one step for each `minimumChunk` tokens of itself and of
-///    those that rank before it, if the token budget allows that, not counting preemptions and lack of blocks.
-/// 5. *Blocks.* A chunk is reduced to the available blocks: free or cached ones. A decode, or the first prefill, that cannot
-///    compute even one token preempts sequences that rank after it, the last one first: the highest priority value, then the
-///    newest. If there is none, and for all other prefills, it waits and keeps its blocks, which is cheaper than recomputing
-///    them.
-/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits with its old rank. After it is admitted again, all
+/// 4. *Prefills* share the remaining budget, in chunks. The first in line is the first prefilling sequence by rank, or the next
+///    waiting sequence if that one ranks before it. It computes a quarter of the step's prefill tokens, and at least `minimumChunk`
+///    tokens regardless of the time budget. The rest goes to lower priority values first, then to the tenant that was served least
+///    (``FairShares``), then to the prompt with the fewest remaining tokens: short prompts overtake long ones. *Bound:* from its
+///    start, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those that rank before it. This holds
+///    if the token budget allows it, and does not include preemptions and lack of blocks.
+/// 5. *Blocks.* A chunk is reduced to the available blocks: free or cached ones. If a decode or the first prefill cannot compute
+///    even one token, it preempts sequences that rank after it. The last one is preempted first: the highest priority value, then
+///    the newest. If there is none, it waits and keeps its blocks, which is cheaper than recomputing them. All other prefills also
+///    wait.
+/// 6. *Preemption* is by recomputation: the sequence frees its blocks and waits with its old rank. After it is admitted again, all
 ///    its tokens, including sampled ones, are prefilled unless the prefix cache has them.
-/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that rule 4 chooses among as many as may
-///    still run; never in a step that preempts. While other sequences run, it requires blocks for all the sequence's tokens,
-///    for those that the current prefills still need, and for a watermark: one logical block for every running sequence,
-///    including the new one. Each can then grow by `blockSize` tokens before one is preempted. No sequence is admitted while
-///    the next in the queue lacks blocks, or in a step that has admitted many logical blocks already. If nothing runs, the
-///    first is admitted without conditions.
-/// 8. *Drafts.* The budget left over by decodes and prefills is used for draft tokens after a decode, which one step verifies
-///    together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv 2211.17192). They are
-///    computed like tokens, and accepted only if they equal the sampled tokens. They preempt no sequence.
-/// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in any state. If it is waiting, it never starts.
-/// 10. *Progress.* `add` refuses sequences that the pool cannot hold alone. So the running sequence of the first rank that is
-///     not deferred, which may preempt all others after it, advances in every step; when it ends, the next one becomes the
-///     first. Every sequence ends, unless sequences with lower priority values never stop arriving, or it is deferred forever.
-/// 11. *Deferral.* A sequence whose next token cannot be sampled yet, because its mask is still being computed, is computed up
-///     to its last token only, and does not sample. In the queue, others come before it. If it has nothing to compute, it is
-///     preempted first, regardless of its rank: at once by a sequence that lacks blocks, or by one that waits for admission,
-///     after `deferralPatience` steps or if nothing else can be computed. So no sequence waits long for the mask of another
-///     one.
-/// 12. *Batches in flight.* With up to m batches in flight, one has at most the m-th part of the decodes, rounded up. A sequence in
+/// 7. *Admission.* A sequence is admitted when its first chunk is scheduled. The order is that of ``WaitingQueue``, except that
+///    rule 4 chooses among as many sequences as may still run. A step that preempts admits none. While other sequences run,
+///    admission requires blocks for all tokens of the sequence, for the remaining tokens of the current prefills, and for a
+///    watermark: one logical block for every running sequence, including the new one. Each sequence can then grow by `blockSize`
+///    tokens before one is preempted. No sequence is admitted while the next one in the queue lacks blocks, or in a step that has
+///    already admitted many logical blocks. If nothing runs, the first sequence is admitted unconditionally.
+/// 8. *Drafts.* The budget that remains after decodes and prefills is used for draft tokens after a decode, which one step verifies
+///    together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv 2211.17192). They are computed
+///    like other tokens, and accepted only if they equal the sampled tokens. They preempt no sequence.
+/// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in any state. A waiting sequence does not run again.
+/// 10. *Progress.* `add` refuses sequences that do not fit the pool alone. The first running sequence by rank that is not deferred
+///     may preempt all others after it, so it advances in every step. When it ends, the next one becomes the first. Every sequence
+///     ends, unless sequences with lower priority values never stop arriving, or it is deferred forever.
+/// 11. *Deferral.* A sequence whose next token cannot be sampled yet, because its mask is still being computed, is computed only up
+///     to its last token and does not sample. In the queue, other sequences come before it. If it has nothing to compute, it is
+///     preempted first, regardless of its rank. A sequence that lacks blocks preempts it at once. A sequence that waits for
+///     admission preempts it after `deferralPatience` steps, or if nothing else can be computed. No sequence therefore waits long
+///     for the mask of another one.
+/// 12. *Batches in flight.* With up to m batches in flight, each batch has at most 1/m of the decodes, rounded up. A sequence in
 ///     flight is not preempted. It is not scheduled again, except that the next chunk of a prefill may follow.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
     var cache: KVCacheManager
     var sequences: [SequenceID: SequenceState] = [:]
-    /// In order of rank.
+    /// The running sequences in order of rank.
     var running: [SequenceID] = []
     var waiting = WaitingQueue()
     var shares = TenantShares()
     var stepTimes: StepTimeModel
     var counts = SchedulerStatistics()
-    /// The most batches in flight (rule 12), at least 1. More are useful only if the model runs several at once.
+    /// The maximum number of batches in flight (rule 12), at least 1. A value above 1 is useful only if the model runs several
+    /// batches at once.
     public var maxBatchesInFlight = 1
     private var runs = RunEstimate()
     /// The deferred sequences of the last step.
     private var sequencesDeferred: Set<SequenceID> = []
-    /// A lower bound of all deadlines; the sequence that had it may have ended.
+    /// A lower bound of all deadlines. The sequence with this deadline may already have ended.
     private var earliestDeadline: Duration?
 
-    /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
+    /// - Precondition: The limits are at least 1, and the geometry meets the precondition of ``KVCacheManager``.
     ///
-    /// - Parameter cachesPrefixes: whether computed logical blocks stay cached after their sequences end.
+    /// - Parameter cachesPrefixes: Whether computed logical blocks stay cached after their sequences end.
     public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
             limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0
@@ -86,10 +87,10 @@ public struct Scheduler: Sendable {
     /// Whether there is nothing to schedule, now or later.
     public var isIdle: Bool { sequences.isEmpty }
 
-    /// The latest time for the next check of deadlines; `nil` if there are none. No sequence's deadline is earlier.
+    /// The time by which deadlines must be checked next, or `nil` if there are none. No sequence's deadline is earlier.
     public var nextDeadline: Duration? { earliestDeadline }
 
-    /// How many more sequences `add` takes before the queue is full.
+    /// The number of sequences that `add` accepts before the queue is full.
     public var queueRoom: Int { max(0, limits.maxQueuedSequences - waiting.count) }
 
     public var statistics: SchedulerStatistics {
@@ -107,7 +108,7 @@ public struct Scheduler: Sendable {
         return statistics
     }
 
-    /// The time in seconds until a running sequence ends, estimated from its limit and the sequences before it.
+    /// Returns the time in seconds until a running sequence ends, estimated from its limit and from the lengths of ended sequences.
     private func expectedEnd(_ id: SequenceID, _ prefillRate: Double?) -> Double? {
         guard let state = sequences[id] else { return nil }
         let left = runs.tokensLeft(
@@ -117,8 +118,8 @@ public struct Scheduler: Sendable {
         return seconds + Double(state.remainingTokens) / prefillRate
     }
 
-    /// The expected time in seconds that a sequence runs: as long as those that ended; before the first end, as long as the
-    /// running ones may.
+    /// The expected time in seconds that a sequence runs, based on the mean length of ended sequences. Before the first end, it is
+    /// based on the limits of the running ones.
     private var expectedRun: Double? {
         if let mean = runs.meanCompletion { return runs.seconds(forTokens: mean) }
         guard !running.isEmpty else { return nil }
@@ -128,11 +129,11 @@ public struct Scheduler: Sendable {
         return runs.seconds(forTokens: limits / Double(running.count))
     }
 
-    /// A prompt for one or more sequences that are added together. O(`ids`).
+    /// Returns a prompt for one or more sequences that are added together. O(`ids`).
     ///
     /// - Parameters:
-    ///   - ids: at least 1.
-    ///   - cacheSalt: sequences with different salts do not share cached prefixes.
+    ///   - ids: The token ids, at least 1.
+    ///   - cacheSalt: The salt of the prefix cache. Sequences with different salts do not share cached prefixes.
     public func share(_ ids: [Int32], cacheSalt: [UInt8] = []) -> SharedPrompt {
         precondition(!ids.isEmpty, "a prompt has tokens")
         var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: cache.geometry.blockSize)
@@ -142,9 +143,9 @@ public struct Scheduler: Sendable {
         return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.logicalBlocks * cache.geometry.blockSize)
     }
 
-    /// Adds a sequence with a separate prompt.
+    /// Adds a sequence whose prompt is not shared.
     ///
-    /// - Parameter prompt: token ids, at least 1.
+    /// - Parameter prompt: The token ids, at least 1.
     public mutating func add(
         _ id: SequenceID, prompt: [Int32], maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
         cacheSalt: [UInt8] = [], takesPrefix: Bool = true
@@ -157,11 +158,11 @@ public struct Scheduler: Sendable {
     /// Adds a new sequence to the waiting queue. O(1) in the length of its prompt.
     ///
     /// - Parameters:
-    ///   - id: greater than all earlier ids.
-    ///   - prompt: its initial tokens.
-    ///   - maxTokens: the maximum number of tokens to sample, at least 1; limited by the model's length.
-    ///   - takesPrefix: whether to reuse its cached prefix; otherwise all its tokens are computed.
-    /// - Throws: `neverFits` if the pool is too small for its maximum length; `queueFull` if the queue is full.
+    ///   - id: An id that is greater than all earlier ids.
+    ///   - prompt: The initial tokens of the sequence.
+    ///   - maxTokens: The maximum number of tokens to sample, at least 1. The model's maximum length also limits it.
+    ///   - takesPrefix: Whether to reuse the cached prefix. If false, all tokens are computed.
+    /// - Throws: `neverFits` if the pool is too small for the maximum length of the sequence; `queueFull` if the queue is full.
     public mutating func add(
         _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int,
         parameters: SchedulingParameters = SchedulingParameters(),
@@ -170,8 +171,8 @@ public struct Scheduler: Sendable {
         precondition(sequences[id] == nil, "an id names one sequence only")
         precondition(maxTokens > 0, "a sequence samples at least one token")
         let tokenLimit = tokenLimit(prompt.tokens, maxTokens)
-        // The last token is sampled, but not computed, because nothing is sampled after it. If the sequence is alone, its
-        // chunks shrink to fit.
+        // The last token is sampled but not computed, because nothing is sampled after it. If the sequence runs alone, its chunks
+        // shrink to fit.
         let needed = cache.geometry.peakBlocks(tokens: tokenLimit - 1, chunk: 1)
         guard needed <= cache.geometry.totalBlocks else {
             throw .neverFits(needed: needed, pool: cache.geometry.totalBlocks)
@@ -187,12 +188,12 @@ public struct Scheduler: Sendable {
         if let deadline = parameters.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
     }
 
-    /// Plans the next step and allocates its blocks. Empty if nothing can be computed.
+    /// Plans the next step and allocates its blocks. Returns an empty batch if nothing can be computed.
     ///
     /// - Parameters:
-    ///   - now: on the clock of the deadlines; never before an earlier step's.
-    ///   - drafts: the number of draft tokens of each sequence, if it decodes.
-    ///   - deferred: sequences that cannot sample now (rule 11); unknown ones are ignored.
+    ///   - now: The time on the clock of the deadlines, not before that of an earlier step.
+    ///   - drafts: The number of draft tokens offered for each sequence. They are used only if the sequence decodes.
+    ///   - deferred: The sequences that cannot sample now (rule 11). Unknown ids are ignored.
     public mutating func schedule(
         now: Duration, drafts: [SequenceID: Int] = [:], deferred: Set<SequenceID> = []
     ) -> ScheduledBatch {
@@ -214,8 +215,8 @@ public struct Scheduler: Sendable {
     /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed. Sequences
     /// that ended in the meantime are skipped.
     ///
-    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed. A
-    ///   later step computes it again, with the same result.
+    /// - Parameter deferring: The sequences of the batch that should have sampled but cannot. Their last token counts as not
+    ///   computed. A later step computes it again, with the same result.
     public mutating func advance(_ batch: ScheduledBatch, deferring: Set<SequenceID> = []) {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
@@ -229,7 +230,8 @@ public struct Scheduler: Sendable {
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
             shares.charge(state.parameters.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
-            // The token is computed twice because of the sequence's own grammar, so its tenant is charged for both.
+            // A deferred token is computed twice because of the sequence's own grammar, so its tenant is charged for both
+            // computations.
             if scheduled.samples { shares.charge(state.parameters.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
             if state.verifiableDrafts > 0 { counts.drafts += 1 }
@@ -254,7 +256,8 @@ public struct Scheduler: Sendable {
 
     /// Records the sampled tokens of a running sequence whose tokens are all computed.
     ///
-    /// - Parameter tokens: at least one; all but the last were drafts of the step, so their keys and values are in the cache.
+    /// - Parameter tokens: The sampled tokens, at least one. All but the last were drafts of the step, so their keys and values are
+    ///   in the cache.
     public mutating func appendTokens(_ tokens: [Int32], to id: SequenceID) {
         guard var state = sequences.removeValue(forKey: id) else {
             preconditionFailure("a token was sampled for \(id), which has ended")
@@ -280,7 +283,7 @@ public struct Scheduler: Sendable {
         updateCache(id, state)
     }
 
-    /// Ends a sequence in any state and frees its blocks at once. No effect if it has ended already. O(log(running) + its lane
+    /// Ends a sequence in any state and frees its blocks at once. Has no effect if it has already ended. O(log(running) + its lane
     /// of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
@@ -294,16 +297,17 @@ public struct Scheduler: Sendable {
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
     }
 
-    /// Aborts a sequence, and counts its computed tokens as wasted. No effect if it has ended already: an abort may come late.
+    /// Aborts a sequence and counts its computed tokens as wasted. Has no effect if it has already ended, because an abort may
+    /// arrive late.
     public mutating func abort(_ id: SequenceID) {
         counts.wastedTokens += UInt64(sequences[id]?.work ?? 0)
         finish(id)
     }
 
-    /// Whether a batch that has not advanced computes tokens of the sequence.
+    /// Returns whether a batch that has not yet advanced computes tokens of the sequence.
     public func isInFlight(_ id: SequenceID) -> Bool { sequences[id]?.inFlightEnd != nil }
 
-    /// The block tables of the sequence; they cover all tokens that it is scheduled for.
+    /// Returns the block tables of the sequence. They cover all of its scheduled tokens.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         cache.blockTables(id)
     }
@@ -317,7 +321,7 @@ public struct Scheduler: Sendable {
         earliestDeadline = sequences.values.lazy.compactMap(\.parameters.deadline).min()
     }
 
-    /// The maximum length of a sequence. Positions have 31 bits, so that no sum of tokens or blocks overflows.
+    /// Returns the maximum length of a sequence. Positions have 31 bits, so that no sum of tokens or blocks overflows.
     private func tokenLimit(_ promptTokens: Int, _ maxTokens: Int) -> Int {
         let longest = min(limits.maxModelLength ?? .max, Int(Int32.max))
         return promptTokens + max(1, min(maxTokens, longest - promptTokens))

@@ -1,20 +1,20 @@
-/// Limits of the scheduler.
+/// The limits of the scheduler.
 public struct SchedulerLimits: Sendable, Equatable {
-    /// Maximum number of running sequences. `maxBatchedTokens` also limits them: a decode of each must fit in one step.
+    /// The maximum number of running sequences. `maxBatchedTokens` also limits it, because a decode of each must fit in one step.
     public var maxSequences: Int
-    /// Maximum number of tokens of one step: the token budget.
+    /// The maximum number of tokens of one step: the token budget.
     public var maxBatchedTokens: Int
-    /// Maximum number of waiting sequences; preempted ones count, but are never refused.
+    /// The maximum number of waiting sequences. Preempted sequences count, but are never refused.
     public var maxQueuedSequences: Int
-    /// Maximum number of tokens of a sequence, prompt and completion; `nil`: as many as fit the pool.
+    /// The maximum number of tokens of a sequence, prompt and completion together. `nil` allows as many as fit the pool.
     public var maxModelLength: Int?
-    /// The time of a step with decoding sequences: the time budget.
+    /// The policy for the time of a step with decoding sequences: the time budget.
     public var prefillPolicy: PrefillPolicy
-    /// The share of a layer's experts that one token is routed to; 1: all.
+    /// The share of a layer's experts that one token is routed to. 1 means all.
     public var expertShare = 1.0
-    /// Maximum number of draft tokens of one step, of all its sequences together.
+    /// The maximum number of draft tokens of one step, summed over its sequences.
     public var maxDraftTokens = 0
-    /// Minimum number of tokens that the first prefill in line computes in every step, regardless of the time budget.
+    /// The minimum number of tokens that the first prefill in line computes in every step, regardless of the time budget.
     public var minimumChunk = 4
 
     public init(
@@ -28,14 +28,15 @@ public struct SchedulerLimits: Sendable, Equatable {
         self.prefillPolicy = prefillPolicy
     }
 
-    /// Maximum number of running sequences under both limits.
+    /// The maximum number of running sequences under both limits.
     public var maxRunning: Int { min(maxSequences, maxBatchedTokens) }
 }
 
-/// Why a sequence is not added to the waiting queue.
+/// The reason why a sequence was not added to the waiting queue.
 public enum AdmissionError: Error, Sendable, Equatable {
-    /// There are `limit` waiting sequences already; there may be room later.
+    /// `limit` sequences are already waiting. There may be room later.
     case queueFull(limit: Int)
-    /// At its maximum length it needs `needed` blocks, more than the `pool` has, so it could not finish even alone.
+    /// At its maximum length, the sequence needs `needed` blocks, which is more than the `pool` has. It could not finish even if it
+    /// ran alone.
     case neverFits(needed: Int, pool: Int)
 }

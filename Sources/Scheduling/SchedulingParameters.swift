@@ -1,10 +1,10 @@
-/// How a sequence is scheduled: its priority, tenant and deadline.
+/// The scheduling parameters of a sequence: its priority, tenant and deadline.
 public struct SchedulingParameters: Sendable, Equatable {
-    /// Lower is earlier.
+    /// The priority. Lower values run first.
     public var priority: Int
-    /// The tenant to which it is accounted: within a priority, tenants get equal shares.
+    /// The tenant to which the sequence is accounted. Within a priority, tenants get equal shares.
     public var tenant: String
-    /// The time at which it ends if it has not finished, on the clock of the scheduler's caller; `nil`: none.
+    /// The time at which the sequence ends if it has not finished, on the clock of the scheduler's caller. `nil` means no deadline.
     public var deadline: Duration?
 
     public init(priority: Int = 0, tenant: String = "", deadline: Duration? = nil) {

@@ -1,4 +1,4 @@
-/// Names one sequence (one choice of one prompt of one request) from submission to its last event.
+/// The id of one sequence (one choice of one prompt of one request) from submission to its last event.
 ///
 /// Ids are assigned in order of arrival and never reused within a process.
 public struct SequenceID: Hashable, Comparable, Sendable, CustomStringConvertible {

@@ -8,39 +8,39 @@ struct SequenceState: Sendable {
     var status = Status.waiting
     let parameters: SchedulingParameters
     let promptTokens: Int
-    /// Prompt tokens and the tokens sampled so far.
+    /// The number of prompt tokens and tokens sampled so far.
     var tokens: Int
     /// The maximum of `tokens`.
     let tokenLimit: Int
-    /// Tokens whose keys and values are in the cache; 0 while waiting.
+    /// The number of tokens whose keys and values are in the cache, or 0 while waiting.
     var computedTokens = 0
-    /// The end of its tokens that batches in flight compute, without drafts; `nil`: it is in none.
+    /// The end of the tokens that batches in flight compute, without drafts, or `nil` if the sequence is in none.
     var inFlightEnd: Int?
-    /// The batches in flight that it is part of: several only while it prefills.
+    /// The number of batches in flight that include the sequence. It exceeds 1 only while the sequence prefills.
     var batchesInFlight = 0
-    /// Identifies its logical blocks in the prefix cache.
+    /// The hashes that identify the sequence's logical blocks in the prefix cache.
     var prefix: PrefixChain
-    /// Whether to reuse its cached prefix.
+    /// Whether to reuse the sequence's cached prefix.
     var takesPrefix = true
-    /// Whether it has run before; if it waits, it was preempted.
+    /// Whether the sequence has run before. If it has and is waiting, it was preempted.
     var wasAdmitted = false
-    /// The number of its tokens in the prefix cache when it was queued: an estimate of its later hit.
+    /// The number of tokens in the prefix cache when the sequence was queued: an estimate of its later hit.
     var expectedHit = 0
-    /// Tokens computed for it in all its runs.
+    /// The number of tokens computed for the sequence, including recomputed ones.
     var work = 0
-    /// The number of tokens after the computed ones whose keys and values are also in the cache, in case they are sampled.
+    /// The number of draft tokens after the computed tokens whose keys and values are also in the cache, in case they are accepted.
     var verifiableDrafts = 0
-    /// The number of consecutive steps for which it has been deferred.
+    /// The number of consecutive steps for which the sequence has been deferred.
     var deferredSteps = 0
-    /// The number of prompt tokens that its tenant has been charged for.
+    /// The number of prompt tokens that the tenant has been charged for.
     var chargedTokens = 0
 
-    /// The tokens that are in the cache, or will be when the batches in flight have run.
+    /// The number of tokens that are in the cache, or will be after the batches in flight have run.
     var scheduledTokens: Int { inFlightEnd ?? computedTokens }
 
-    /// Tokens to schedule before the next one can be sampled.
+    /// The number of tokens to schedule before the next one can be sampled.
     var remainingTokens: Int { tokens - scheduledTokens }
 
-    /// Whether it needs to compute more than the one token of a decode: a prompt, or a recompute after a preemption.
+    /// Whether the sequence needs to compute more than the one token of a decode: a prompt, or a recomputation after a preemption.
     var isPrefill: Bool { remainingTokens > 1 }
 }

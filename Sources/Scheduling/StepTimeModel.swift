@@ -1,12 +1,12 @@
 // Predicts the time of a step from the measured times of earlier steps. It uses counts and durations, and no clock.
 
-/// The work of a step, in the quantities that determine its time.
+/// The quantities that determine the time of a step.
 public struct StepWork: Sendable, Equatable {
-    /// Tokens of sequences that decode.
+    /// The number of tokens of decoding sequences.
     public var decodeTokens = 0
-    /// Tokens of prompts, and of sequences that are recomputed.
+    /// The number of tokens of prompts and of recomputed sequences.
     public var prefillTokens = 0
-    /// Pairs of a query and a key that it attends to, in a global layer.
+    /// The number of pairs of a query and a key that it attends to, in a global layer.
     public var attentionPairs = 0
 
     public init() {}
@@ -18,38 +18,39 @@ public struct StepWork: Sendable, Equatable {
     }
 }
 
-/// Predicts a step's time as a sum of non-negative costs, times the pace of the last steps:
+/// A model that predicts a step's time as a sum of non-negative costs, multiplied by the pace of the last steps:
 ///
 ///     time = pace * (step + used experts * e + decode tokens * d + prefill tokens * p + attention pairs * a)
 ///
-/// A step reads the experts that its tokens are routed to. For n tokens that are routed independently and evenly, each to a share
-/// s of the experts, that is 1 - (1 - s)^n of them. So a token costs more in a small chunk than in a large one, and costs little
-/// beside tokens for which most experts are read anyway.
+/// A step reads the experts that its tokens are routed to. If n tokens are routed independently and evenly, each to a share s of
+/// the experts, the step reads a share 1 - (1 - s)^n of them. A token therefore costs more in a small chunk than in a large one,
+/// and costs little in a step that reads most experts anyway.
 ///
-/// The costs minimize the squares of relative errors over the last steps, with decaying weights (``memory``), found by
-/// coordinate descent from the previous costs. These rules make it robust on a machine with other work:
+/// The costs minimize the squared relative errors over the last steps, with decaying weights (``memory``). Coordinate descent finds
+/// them, starting from the previous costs. These rules keep the model robust on a machine with other work:
 ///
-/// - A step counts at most four times its predicted time, which limits the effect of outliers.
-/// - The pace, a mean of measured times relative to the predictions, adapts within some steps when the machine becomes slower
-///   or faster; the costs follow later.
-/// - A cost on which the last steps have no information stays unchanged.
-/// - If the first steps do not determine the causes of the time, it is attributed to the prefill tokens: chunks begin small.
+/// - A step counts as at most four times its predicted time, which limits the effect of outliers.
+/// - The pace is a mean of measured times relative to the predictions. It adapts within some steps when the machine becomes slower
+///   or faster, and the costs follow later.
+/// - A cost about which the last steps have no information stays unchanged.
+/// - If the first steps do not determine the causes of the time, it is attributed to the prefill tokens. Chunks therefore start
+///   small.
 public struct StepTimeModel: Sendable {
-    /// The decay of the weights per step: about 30 steps count.
+    /// The decay of the weights per step. About 30 steps count.
     private static let memory = 0.97
     /// The maximum weight of a measured time, relative to the prediction.
     private static let trust = 4.0
-    /// Units in which the quantities are of similar size, as the descent requires: prefill tokens, pairs, decode tokens,
-    /// share of used experts, steps.
+    /// The units of the terms: prefill tokens, pairs, decode tokens, share of used experts, steps. They make the terms similar in
+    /// size, as coordinate descent requires.
     private static let units = SIMD8<Double>(64, 65536, 4, 1, 1, 1, 1, 1)
     private static let termCount = 5
 
     /// The share of the experts that a token is not routed to.
     private let missedShare: Double
 
-    /// Seconds per unit.
+    /// The costs in seconds per unit.
     private var costs = SIMD8<Double>.zero
-    /// Sums of the products of two quantities, and of a quantity and the time, each relative to the step's time.
+    /// The weighted sums of the products of two terms, and of a term and the time, each relative to the step's expected time.
     private var products: [SIMD8<Double>] = Array(repeating: .zero, count: termCount)
     private var moments = SIMD8<Double>.zero
     private var pace = 1.0
@@ -58,7 +59,8 @@ public struct StepTimeModel: Sendable {
     /// Whether a prefill has been measured yet.
     private(set) var knowsPrefill = false
 
-    /// - Parameter expertShare: the share of a layer's experts that one token is routed to, more than 0; 1: all, as in a dense model.
+    /// - Parameter expertShare: The share of a layer's experts that one token is routed to, greater than 0. 1 means all, as in a
+    ///   dense model.
     public init(expertShare: Double = 1) {
         precondition(expertShare > 0 && expertShare <= 1, "a token is routed to at least one expert")
         missedShare = 1 - expertShare
@@ -86,13 +88,13 @@ public struct StepTimeModel: Sendable {
         }
     }
 
-    /// The predicted time of a step with this work, at most an hour; zero before the first measurement.
+    /// Returns the predicted time of a step with this work, at most an hour, or zero before the first measurement.
     public func time(_ work: StepWork) -> Duration { .seconds(pace * sum(work), atMost: .seconds(3600)) }
 
-    /// The maximum number of tokens of a sequence from `start` on, at most `limit`, with which the step still ends within
-    /// `time`. Zero until a prefill has been measured. O(log limit).
+    /// Returns the maximum number of tokens of a sequence from `start` on, at most `limit`, with which the step still ends within
+    /// `time`. Returns 0 until a prefill has been measured. O(log limit).
     ///
-    /// - Parameter work: the work of the step without them.
+    /// - Parameter work: The work of the step without these tokens.
     public func prefillTokens(from start: Int, atMost limit: Int, beside work: StepWork, within time: Duration) -> Int {
         guard knowsPrefill else { return 0 }
         let bound = time / .seconds(1)
@@ -106,10 +108,10 @@ public struct StepTimeModel: Sendable {
         return fits
     }
 
-    /// The size of the smallest chunk, in a step of its own, in which a token costs at most `factor` times as much as in a chunk of
-    /// `limit` tokens. Attention is not included, because its cost does not depend on the chunk size. O(log limit).
+    /// Returns the size of the smallest chunk, in a step of its own, in which a token costs at most `factor` times as much as in a
+    /// chunk of `limit` tokens. Attention is not included, because its cost does not depend on the chunk size. O(log limit).
     ///
-    /// - Returns: 1...`limit`; 1 before the first measurement.
+    /// - Returns: A size in 1...`limit`, or 1 before the first measurement.
     public func smallestChunk(costing factor: Double, ofChunk limit: Int) -> Int {
         func cost(_ tokens: Int) -> Double {
             var work = StepWork()
@@ -125,7 +127,7 @@ public struct StepTimeModel: Sendable {
         return suffices
     }
 
-    /// In seconds.
+    /// Returns the time in seconds without the pace.
     private func sum(_ work: StepWork) -> Double { (terms(work) * costs).sum() }
 
     private func terms(_ work: StepWork) -> SIMD8<Double> {
@@ -135,7 +137,7 @@ public struct StepTimeModel: Sendable {
             / Self.units
     }
 
-    /// By squaring: the module does without a library of mathematics. O(log exponent).
+    /// Returns a power by repeated squaring, so that the module does not need a math library. O(log exponent).
     private static func power(_ base: Double, _ exponent: Int) -> Double {
         var (result, square, bits) = (1.0, base, exponent)
         while bits > 0 {

@@ -1,9 +1,9 @@
-// The queue of waiting sequences. It uses ids, priorities and tenants, but no tokens.
+// Orders waiting sequences. It uses ids, priorities and tenants, but no tokens.
 
 import DequeModule
 
-/// The waiting sequences: lower priority values first, of equal ones those of the tenant that was served least, of one tenant
-/// in order of arrival.
+/// The queue of waiting sequences. Lower priority values come first, then the tenant that was served least, then the order of
+/// arrival within a tenant.
 struct WaitingQueue: Sendable {
     /// Sequences of one priority and tenant, in order of arrival.
     private struct Lane {
@@ -18,12 +18,12 @@ struct WaitingQueue: Sendable {
     /// All waiting sequences, in no particular order.
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 
-    /// The number of sequences with at most this priority value. O(lanes).
+    /// Returns the number of sequences whose priority value is at most `priority`. O(lanes).
     func count(notAfter priority: Int) -> Int {
         lanes.reduce(0) { $0 + ($1.priority <= priority ? $1.ids.count : 0) }
     }
 
-    /// O(lanes), more for a sequence that is neither the last nor the first of its lane.
+    /// Inserts a sequence. O(lanes), or more if it becomes neither the first nor the last of its lane.
     mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
         let index = index(of: parameters) ?? lanes.endIndex
         if index == lanes.endIndex { lanes.append(Lane(priority: parameters.priority, tenant: parameters.tenant)) }
@@ -34,7 +34,7 @@ struct WaitingQueue: Sendable {
         count += 1
     }
 
-    /// O(lanes + length of the lane).
+    /// Removes a waiting sequence. O(lanes + length of the lane).
     mutating func remove(_ id: SequenceID, _ parameters: SchedulingParameters) {
         guard let index = index(of: parameters), let position = lanes[index].ids.firstIndex(of: id) else {
             preconditionFailure("\(id) does not wait")
@@ -44,7 +44,7 @@ struct WaitingQueue: Sendable {
         count -= 1
     }
 
-    /// The first `limit` sequences in order that are not `deferred`. O(lanes * log(lanes) + limit + deferred).
+    /// Returns the first `limit` sequences, in order, that are not `deferred`. O(lanes * log(lanes) + limit + deferred).
     func prefix(_ limit: Int, _ shares: TenantShares, deferred: Set<SequenceID> = []) -> [SequenceID] {
         guard limit > 0, count > 0 else { return [] }
         var first: [SequenceID] = []
