@@ -1,6 +1,7 @@
 import Foundation
 
-/// Shows the progress of a long task: a bar on a terminal, otherwise a line every few seconds; nothing for a short task.
+/// A display of the progress of a long task: a bar on a terminal, and otherwise a line every few seconds. It shows nothing for a
+/// short task.
 ///
 /// Not Sendable: it belongs to the thread that does the work.
 public final class ProgressMeter {
@@ -16,7 +17,7 @@ public final class ProgressMeter {
     private static let lineInterval = Duration.seconds(5)
     private static let barWidth = 40
 
-    /// A meter that draws on standard error if that is a terminal, and otherwise passes its lines to `line`.
+    /// Creates a meter that draws on standard error if that is a terminal, and otherwise passes its lines to `line`.
     public convenience init(_ title: String, line: @escaping (String) -> Void) {
         let clock = ContinuousClock()
         let start = clock.now
@@ -25,7 +26,7 @@ public final class ProgressMeter {
             write: { FileHandle.standardError.write(Data($0.utf8)) }, writeLine: line)
     }
 
-    /// A meter whose lines go to standard error as well.
+    /// Creates a meter that also writes its lines to standard error.
     public convenience init(_ title: String) {
         self.init(title) { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
     }
@@ -42,7 +43,7 @@ public final class ProgressMeter {
         next = now() + (isTerminal ? .seconds(1) : Self.lineInterval)
     }
 
-    /// Reports that `fraction` in 0...1 of the task is done; `detail` is shown after it.
+    /// Reports that `fraction`, in 0...1, of the task is done. `detail` is shown after the percentage.
     public func update(_ fraction: Double, detail: String = "") {
         let time = now()
         guard time >= next else { return }
@@ -51,7 +52,7 @@ public final class ProgressMeter {
         if isTerminal {
             let full = percent * Self.barWidth / 100
             let bar = String(repeating: "#", count: full) + String(repeating: ".", count: Self.barWidth - full)
-            // The rest of a longer line is erased.
+            // Erases the rest of a longer line.
             write("\r\(title) [\(bar)] \(percent) %\(suffix)\(detail.isEmpty ? "" : "\u{1B}[K")")
             hasBar = true
             next = time + Self.barInterval

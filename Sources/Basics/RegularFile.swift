@@ -1,16 +1,16 @@
-// Opens and reads files that a configuration or a model folder names. Parsing their content is up to the callers.
+// Opens and reads files that a configuration or a model folder names. The callers parse the content.
 import Foundation
 
-/// Regular files, with a bound on their size.
+/// Functions that open and read regular files of a bounded size.
 ///
-/// Anything else under a file's name is refused before it is opened: opening a FIFO blocks until it has a writer, and reading a
-/// device may never end. A symbolic link to a regular file is allowed: downloads are often links into a cache.
+/// All other kinds of files are rejected before they are opened: opening a FIFO blocks until it has a writer, and reading a device
+/// may never end. A symbolic link to a regular file is allowed, because downloads are often links into a cache.
 package enum RegularFile {
-    /// Why a file cannot be read.
+    /// The reason why a file cannot be read.
     package enum Failure: Error, Hashable, CustomStringConvertible {
         /// The system's error number.
         case system(Int32)
-        /// The name belongs to something other than a regular file; the text says what.
+        /// The path names something other than a regular file. The text says what.
         case kind(String)
         case tooLarge(bytes: Int, limit: Int)
         case danglingLink
@@ -27,7 +27,7 @@ package enum RegularFile {
 
     /// Opens the file for reading.
     ///
-    /// - Returns: a descriptor, which the caller closes, and the file's size in bytes.
+    /// - Returns: A file descriptor, which the caller closes, and the file's size in bytes.
     /// - Throws: `Failure.system`, `.kind` or `.danglingLink`.
     package static func open(_ path: String) throws(Failure) -> (descriptor: Int32, bytes: Int) {
         var status = stat()
@@ -35,7 +35,7 @@ package enum RegularFile {
             let number = errno
             throw number == ENOENT && exists(path) ? .danglingLink : .system(number)
         }
-        // Before it is opened too: opening a device can have effects.
+        // The kind is also checked before the file is opened, because opening a device can have side effects.
         try check(status)
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .system(errno) }
@@ -49,16 +49,16 @@ package enum RegularFile {
         return (descriptor, Int(status.st_size))
     }
 
-    /// The whole file.
+    /// Returns the content of the file.
     ///
-    /// - Parameter limit: bytes of the largest file that is read.
-    /// - Throws: why it cannot be read.
+    /// - Parameter limit: The maximum size of the file in bytes.
+    /// - Throws: `Failure` if the file cannot be read.
     package static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8] {
         let (descriptor, size) = try open(path)
         defer { close(descriptor) }
         guard size <= limit else { throw .tooLarge(bytes: size, limit: limit) }
         var content: [UInt8] = []
-        // A file may grow while it is read, and those of /proc say that they are empty.
+        // A file may grow while it is read, and files in /proc report a size of 0.
         while content.count <= limit {
             let wanted = max(min(size - content.count, limit - content.count), 0) + 1
             var result = 0
@@ -75,23 +75,23 @@ package enum RegularFile {
         throw .tooLarge(bytes: content.count, limit: limit)
     }
 
-    /// Checks a file that a library reads by itself.
+    /// Checks a file that a library opens and reads by itself.
     ///
-    /// - Throws: as ``read(_:atMost:)``.
+    /// - Throws: The same errors as ``read(_:atMost:)``.
     package static func check(_ path: String, atMost limit: Int) throws(Failure) {
         let (descriptor, size) = try open(path)
         close(descriptor)
         guard size <= limit else { throw .tooLarge(bytes: size, limit: limit) }
     }
 
-    /// The whole file; `nil` if there is no file with this name.
+    /// Returns the content of the file, or `nil` if there is no file at this path.
     ///
-    /// - Throws: as ``read(_:atMost:)``; a link without its target is an error too, not an absent file.
+    /// - Throws: The same errors as ``read(_:atMost:)``. A dangling link is an error, not a missing file.
     package static func readIfPresent(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8]? {
         exists(path) ? try read(path, atMost: limit) : nil
     }
 
-    /// Whether there is a file with this name, including a link without a target.
+    /// Returns whether there is a file at this path, including a dangling link.
     package static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
