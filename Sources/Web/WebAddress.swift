@@ -1,17 +1,17 @@
 import Foundation
 
-/// An http or https URL, taken apart.
+/// A parsed http or https URL.
 public struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     public let isSecure: Bool
-    /// In lowercase; an IPv6 address has no brackets.
+    /// The host in lowercase. An IPv6 address has no brackets.
     public let host: String
     public let port: Int
-    /// Path and query, percent-encoded: what a request asks for.
+    /// The request target: path and query, percent-encoded.
     public let target: String
-    /// User and password, decoded; only proxies have them.
+    /// The decoded user and password, separated by a colon. Only those of proxies are used.
     let user: String?
 
-    /// `nil` if `text` is not a URL of http or https, or has characters that a request must not contain.
+    /// Returns `nil` if `text` is not an http or https URL, or has characters that a request must not contain.
     public init?(_ text: String, relativeTo base: WebAddress? = nil) {
         guard let parts = URLComponents(string: text) else { return nil }
         let scheme = parts.scheme?.lowercased() ?? base.map { $0.isSecure ? "https" : "http" }
@@ -32,7 +32,7 @@ public struct WebAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Host and port, the port only if it is not the scheme's.
+    /// The host and the port. The port is omitted if it is the default of the scheme.
     public var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
@@ -40,15 +40,15 @@ public struct WebAddress: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { "\(isSecure ? "https" : "http")://\(authority)\(target)" }
 
-    /// The address without its query, which may have a signature.
+    /// The address without its query, which may contain a signature.
     public var withoutQuery: String { String(description.prefix { $0 != "?" }) }
 
-    /// Whether secrets for one may be sent to the other.
+    /// Returns whether the two addresses have the same origin, so that secrets for one may be sent to the other.
     func hasSameOrigin(as other: WebAddress) -> Bool {
         isSecure == other.isSecure && host == other.host && port == other.port
     }
 
-    /// Encodes `text` for a path; the slashes in it stay only if it is a path itself.
+    /// Percent-encodes `text` for use in a path. Slashes are kept only if `isPath` is true.
     public static func encode(_ text: String, isPath: Bool) -> String {
         var result = ""
         for byte in text.utf8 {

@@ -1,7 +1,7 @@
 import Foundation
 import HTTP
 
-/// Requests with GET and POST, one connection for each, over proxies where the environment has them.
+/// An HTTP client for GET and POST requests. It opens one connection per request and uses the proxies of the environment.
 public struct WebClient: Sendable {
     private let home: WebAddress
     private let token: String?
@@ -14,12 +14,13 @@ public struct WebClient: Sendable {
     private static let mostRedirects = 10
 
     /// - Parameters:
-    ///   - home: the only server that gets the token.
-    ///   - token: a bearer token; it becomes a part of a header, so it must be printable ASCII.
-    ///   - proxies: the proxies for requests.
-    ///   - silence: how long a server may send nothing.
-    ///   - replyTime: time for the head of a reply and, unless the caller moves the deadline, for all of it.
-    ///   - mustStop: called several times a second, by each thread that waits; once it returns true, requests end.
+    ///   - home: The only server that receives the token.
+    ///   - token: A bearer token. It becomes part of a header field, so it must be printable ASCII.
+    ///   - proxies: The proxies for requests.
+    ///   - silence: The maximum time for which a server may send nothing.
+    ///   - replyTime: The maximum time until the head of a reply is complete and, unless the caller changes the deadline, until the
+    ///     body is complete.
+    ///   - mustStop: A function that each waiting thread calls several times per second. Requests end once it returns true.
     public init(
         home: WebAddress, token: String?, proxies: WebProxies, silence: Duration, replyTime: Duration = .seconds(60),
         mustStop: @escaping @Sendable () -> Bool
@@ -29,12 +30,14 @@ public struct WebClient: Sendable {
         self.mustStop = mustStop
     }
 
-    /// The reply to a request, after redirects. Blocks the thread until the reply's head is there.
+    /// Sends a GET request and returns the reply, after following redirects. Blocks the thread until the head of the reply has
+    /// arrived.
     ///
     /// - Parameters:
-    ///   - address: the URL.
-    ///   - offset: the first byte that is wanted.
-    /// - Throws: `WebError` without a whole head of a reply, or with too many redirects. A redirect from https to http is refused.
+    ///   - address: The URL.
+    ///   - offset: The position of the first byte to request.
+    /// - Throws: `WebError` if the head of the reply is incomplete, or if there are too many redirects. A redirect from https to
+    ///   http is refused.
     public func get(_ address: WebAddress, from offset: Int = 0) throws(WebError) -> WebReply {
         var current = address
         for _ in 0...Self.mostRedirects {
@@ -49,9 +52,10 @@ public struct WebClient: Sendable {
         throw .redirects(address.withoutQuery)
     }
 
-    /// The reply to a request with a body of JSON. Redirects are not followed. Blocks the thread until the reply's head is there.
+    /// Sends a POST request with a JSON body and returns the reply. Redirects are not followed. Blocks the thread until the head of
+    /// the reply has arrived.
     ///
-    /// - Throws: `WebError` without a whole head of a reply.
+    /// - Throws: `WebError` if the head of the reply is incomplete.
     public func post(_ address: WebAddress, json body: [UInt8]) throws(WebError) -> WebReply {
         let fields = "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n"
         return try send("POST", address, fields: fields, body: body)
@@ -82,7 +86,7 @@ public struct WebClient: Sendable {
         do throws(WebError) {
             try connection.send(Array((head + fields + "Connection: close\r\n\r\n").utf8) + body)
         } catch .closed(let host) {
-            // A server may refuse a body before it has read it, and its reply says why (RFC 9112, section 9.5).
+            // A server may refuse a body before it has read all of it. Its reply then contains the reason (RFC 9112, section 9.5).
             guard let reply = try? WebReply(connection, address: address) else { throw .closed(host) }
             return reply
         }

@@ -1,32 +1,32 @@
 import Foundation
 import HTTP
 
-/// A connection to a server or a proxy, with its buffer of received bytes. Used by one thread, which waits.
+/// A connection to a server or a proxy, with a buffer of received bytes. One thread uses it and blocks while it waits.
 final class WebConnection {
-    /// The time until which the current work must be done, however much arrives.
+    /// The time by which the current work must be complete, even if bytes keep arriving.
     var deadline: ContinuousClock.Instant
     private let host: String
     private let descriptor: Int32
     private let silence: Duration
     private let mustStop: @Sendable () -> Bool
     private var session: TLSSession?
-    /// Received bytes that were not taken yet.
+    /// Received bytes that have not been consumed yet.
     private var received: ArraySlice<UInt8> = []
 
-    /// The most bytes of one read.
+    /// The maximum number of bytes of one read.
     private static let readBytes = 256 * 1024
-    /// How long one address of a host may take to accept.
+    /// The time within which an address of the host must accept a connection.
     private static let connectTime = Duration.seconds(10)
-    /// How soon a wait ends when the user stops the work.
+    /// The maximum time until a wait ends after the user stops the work.
     private static let stopTime = Duration.milliseconds(200)
 
-    /// Connects to the first address of the host that accepts.
+    /// Connects to the first address of the host that accepts a connection.
     ///
     /// - Parameters:
-    ///   - address: the server or the proxy.
-    ///   - silence: how long it may send nothing.
-    ///   - deadline: when the first reply must be complete.
-    ///   - mustStop: called several times a second during waits; once it returns true, they end.
+    ///   - address: The server or the proxy.
+    ///   - silence: The maximum time for which the server may send nothing.
+    ///   - deadline: The time by which the first reply must be complete.
+    ///   - mustStop: A function that is called several times per second during waits. Waits end once it returns true.
     init(
         _ address: WebAddress, silence: Duration, deadline: ContinuousClock.Instant,
         mustStop: @escaping @Sendable () -> Bool
@@ -59,7 +59,7 @@ final class WebConnection {
 
     deinit { close(descriptor) }
 
-    /// Starts TLS; the certificate must be valid for the host.
+    /// Starts TLS. The certificate must be valid for the host.
     func startTLS(_ context: TLSClientContext, host: String) throws(WebError) {
         let session = context.makeSession(host: host)
         while true {
@@ -89,7 +89,7 @@ final class WebConnection {
         }
     }
 
-    /// A line without its end. Its bytes become Latin-1 characters, so that no byte is lost.
+    /// Returns the next line without its line ending. Its bytes become Latin-1 characters, so that no byte is lost.
     func line(atMost limit: Int) throws(WebError) -> String {
         var line: [UInt8] = []
         while true {
@@ -106,7 +106,7 @@ final class WebConnection {
         }
     }
 
-    /// The next bytes, at least one and at most `limit`; none at the connection's end.
+    /// Returns the next bytes, at least one and at most `limit`. The result is empty at the end of the connection.
     func some(atMost limit: Int) throws(WebError) -> ArraySlice<UInt8> {
         if received.isEmpty { received = try fill() }
         let bytes = received.prefix(limit)
@@ -154,7 +154,7 @@ final class WebConnection {
         return .failure(Failure(errno: failure))
     }
 
-    /// Whether the socket is ready before `end`, and before the user stops the work.
+    /// Returns whether the socket becomes ready before `end` and before the user stops the work.
     private static func wait(
         for events: Int32, _ socket: Int32, until end: ContinuousClock.Instant, _ mustStop: () -> Bool
     ) -> Bool {
@@ -162,7 +162,7 @@ final class WebConnection {
             let left = min(end - .now, stopTime)
             guard left > .zero else { return false }
             var poll = pollfd(fd: socket, events: Int16(events), revents: 0)
-            // At least a millisecond, otherwise the last one is a busy loop.
+            // At least one millisecond. Otherwise the last millisecond would be a busy loop.
             let result = Foundation.poll(&poll, 1, Int32(left / .milliseconds(1)) + 1)
             if result > 0 { return true }
             if result < 0, errno != EINTR { return true }
@@ -178,7 +178,7 @@ final class WebConnection {
     private func sendRaw(_ bytes: [UInt8]) throws(WebError) {
         var sent = 0
         while sent < bytes.count {
-            // If the peer is gone, this call returns an error code and raises no signal.
+            // If the peer has closed the connection, the call returns an error and raises no signal.
             let count = bytes.withUnsafeBytes {
                 Foundation.send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
             }
@@ -192,7 +192,7 @@ final class WebConnection {
         }
     }
 
-    /// Bytes of the socket; none at its end.
+    /// Returns the next bytes of the socket. The result is empty at the end of the connection.
     private func receiveRaw() throws(WebError) -> [UInt8] {
         guard ContinuousClock.now < deadline else { throw .timeout(host) }
         while true {

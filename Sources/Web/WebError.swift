@@ -1,4 +1,4 @@
-/// Why a request failed before there was a whole reply.
+/// The reason why a request failed.
 public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     case noHost(String, reason: String)
     case connect(String, reason: String)
@@ -12,7 +12,7 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The user stopped the work.
     case stopped
 
-    /// Whether the same request may succeed a little later.
+    /// Whether the same request may succeed if it is repeated later.
     public var isTransient: Bool {
         switch self {
         case .noHost, .connect, .timeout, .closed: true
@@ -20,7 +20,7 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Without control characters, since some of it comes from the server and goes to a terminal.
+    /// The description without control characters, because parts of it come from the server and may be printed on a terminal.
     public var description: String { text.withoutControls }
 
     private var text: String {
@@ -38,7 +38,7 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension String {
-    /// The text of a server as it may go to a terminal.
+    /// The text without control characters, so that text from a server can be printed on a terminal.
     public var withoutControls: String {
         String(String.UnicodeScalarView(unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }

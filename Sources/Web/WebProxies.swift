@@ -1,15 +1,15 @@
 import Foundation
 
-/// The proxies of the environment: http_proxy, https_proxy, all_proxy and no_proxy, in lowercase or uppercase.
+/// The proxies that the environment variables http_proxy, https_proxy, all_proxy and no_proxy define, in lowercase or uppercase.
 public struct WebProxies: Sendable, Hashable {
     private var plain: String?
     private var secure: String?
     private var exceptions: [String] = []
 
-    /// - Parameter environment: variables without empty values.
+    /// - Parameter environment: The environment variables, without empty ones.
     public init(environment: [String: String]) {
         func value(_ name: String) -> String? { environment[name] ?? environment[name.uppercased()] }
-        // A server that runs as a CGI program gets HTTP_PROXY from a header of its client, this one never does.
+        // A CGI program must not use HTTP_PROXY, because a header of its client can set it. This program is never run as CGI.
         plain = value("http_proxy") ?? value("all_proxy")
         secure = value("https_proxy") ?? value("all_proxy")
         exceptions = (value("no_proxy") ?? "").split(separator: ",").map {
@@ -17,16 +17,16 @@ public struct WebProxies: Sendable, Hashable {
         }
     }
 
-    /// The proxy for requests to `address`; `nil`: none.
+    /// Returns the proxy for requests to `address`, or `nil` for none.
     ///
-    /// - Throws: `WebError.proxy` for a proxy that is no HTTP proxy.
+    /// - Throws: `WebError.proxy` if the proxy is not an HTTP proxy.
     public func proxy(for address: WebAddress) throws(WebError) -> WebAddress? {
         guard let text = address.isSecure ? secure : plain, !exceptions.contains(where: { address.matches($0) }) else {
             return nil
         }
         let url = text.contains("://") ? text : "http://" + text
         guard let proxy = WebAddress(url), !proxy.isSecure else {
-            // The URL may have a password.
+            // The URL may contain a password.
             throw .proxy(String(url.prefix { $0 != ":" }), reason: "only proxies with http:// are supported")
         }
         return proxy
@@ -34,7 +34,8 @@ public struct WebProxies: Sendable, Hashable {
 }
 
 extension WebAddress {
-    /// Whether an entry of no_proxy means this host: `*`, its name, a domain above it, or either with a port.
+    /// Returns whether an entry of no_proxy matches this host: `*`, the name of the host, or a parent domain, the latter two also
+    /// with a port.
     fileprivate func matches(_ exception: String) -> Bool {
         if exception == "*" { return true }
         let suffix = ":\(port)"

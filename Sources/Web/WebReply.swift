@@ -3,17 +3,17 @@ import Foundation
 /// The reply to a request: its head, and the body as it arrives.
 public final class WebReply {
     public let status: Int
-    /// By lowercase name; of several fields with one name, the last.
+    /// The header fields by lowercase name. If a name occurs several times, this is the last field.
     public let fields: [String: String]
-    /// The address that answered, after redirects.
+    /// The address that replied, after redirects.
     public let address: WebAddress
     private let connection: WebConnection
     private var rest: Rest
 
-    /// What is still to come of the body.
+    /// The remaining part of the body.
     private enum Rest {
         case bytes(Int)
-        /// The rest of a chunk.
+        /// The number of remaining bytes of a chunk.
         case chunk(Int)
         case untilClose
     }
@@ -40,7 +40,7 @@ public final class WebReply {
                 head.fields[line[..<colon].lowercased()] =
                     line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
             }
-            // Interim replies.
+            // Interim replies are skipped.
         } while (100...199).contains(head.status)
         (status, fields) = head
         self.address = address
@@ -49,7 +49,7 @@ public final class WebReply {
             guard coding.lowercased() == "chunked" else { throw malformed("the transfer coding '\(coding)'") }
             rest = .chunk(0)
         } else if let length = fields["content-length"] {
-            // So that sums of sizes cannot overflow.
+            // The bound keeps sums of sizes from overflowing.
             guard let count = Int(length), (0...1 << 48).contains(count) else {
                 throw malformed("the Content-Length '\(length)'")
             }
@@ -57,21 +57,21 @@ public final class WebReply {
         } else {
             rest = .untilClose
         }
-        // None was asked for.
+        // The request asked for no compression.
         guard ["identity", nil].contains(fields["content-encoding"]?.lowercased()) else {
             throw malformed("a compressed reply")
         }
     }
 
-    /// The time until which the rest of the body must have arrived.
+    /// The time by which the rest of the body must arrive.
     public var deadline: ContinuousClock.Instant {
         get { connection.deadline }
         set { connection.deadline = newValue }
     }
 
-    /// The next bytes of the body; `nil` at its end.
+    /// Returns the next bytes of the body, or `nil` at its end.
     ///
-    /// - Throws: `WebError.closed` if the connection ends before the body.
+    /// - Throws: `WebError.closed` if the connection ends before the body does.
     public func next() throws(WebError) -> ArraySlice<UInt8>? {
         if case .chunk(0) = rest {
             try beginChunk()
@@ -85,7 +85,7 @@ public final class WebReply {
         case .chunk(let count):
             let bytes = try received(atMost: count)
             rest = .chunk(count - bytes.count)
-            // The end of the line after the chunk.
+            // The line ending after the chunk.
             if count == bytes.count, try !connection.line(atMost: 1).isEmpty {
                 throw .malformed(address.host, reason: "a chunk that is longer than its size")
             }
@@ -96,9 +96,9 @@ public final class WebReply {
         }
     }
 
-    /// The whole body.
+    /// Returns the whole body.
     ///
-    /// - Throws: `WebError.malformed` if it has more than `limit` bytes.
+    /// - Throws: `WebError.malformed` if the body has more than `limit` bytes.
     public func body(atMost limit: Int) throws(WebError) -> [UInt8] {
         var body: [UInt8] = []
         while let bytes = try next() {
@@ -116,7 +116,7 @@ public final class WebReply {
         return bytes
     }
 
-    /// Reads the size of the next chunk; the trailer after the last one is not needed, since the connection is not used again.
+    /// Reads the size of the next chunk. The trailer after the last chunk is not read, because the connection is not reused.
     private func beginChunk() throws(WebError) {
         let digits = try connection.line(atMost: Self.lineBytes).prefix { $0 != ";" }.trimmingCharacters(
             in: .whitespaces)
