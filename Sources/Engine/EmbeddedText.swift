@@ -6,14 +6,14 @@ import Tokenizers
 public struct EmbeddedText {
     private let path: String
     private let vocabulary: ByteLevelVocabulary
-    /// The source of the template for chats; `nil` if there is none.
+    /// The source of the chat template, or `nil` if there is none.
     public let chatTemplate: String?
-    /// The texts of special tokens by the names that templates have for them: `bos_token` and so on.
+    /// The texts of special tokens, with the names that templates use for them, such as `bos_token`.
     public let specialTokens: [(name: String, text: String)]
 
-    /// - Parameter model: a model folder or a GGUF file.
-    /// - Returns: `nil` if the model is not a GGUF file, or has no tokenizer in it.
-    /// - Throws: `EngineError.model` for a file that cannot be used, or a tokenizer that is not supported.
+    /// - Parameter model: A model folder or a GGUF file.
+    /// - Returns: `nil` if the model is not a GGUF file, or if the file contains no tokenizer.
+    /// - Throws: `EngineError.model` if the file cannot be used or its tokenizer is not supported.
     public init?(model: URL) throws(EngineError) {
         do {
             let files = try ModelFiles(model)
@@ -34,7 +34,9 @@ public struct EmbeddedText {
         }
     }
 
-    /// - Parameter literals: as in `Tokenizer.init(contentsOf:guarding:)`.
+    /// Returns the tokenizer of the file.
+    ///
+    /// - Parameter literals: As in `Tokenizer.init(contentsOf:guarding:)`.
     /// - Throws: `EngineError.model` if the tokens contradict each other.
     public func tokenizer(guarding literals: [String]) throws(EngineError) -> Tokenizer {
         do throws(TokenizerError) {
@@ -70,7 +72,7 @@ extension ByteLevelVocabulary {
 }
 
 extension GGUFVocabulary {
-    /// O(tokens).
+    /// Returns the text of a token, or `nil` if there is none. O(tokens).
     fileprivate func text(of id: Int?) -> String? {
         guard let id, id >= 0, case .string(let bytes)? = tokens.dropFirst(id).first(where: { _ in true }) else {
             return nil

@@ -1,19 +1,19 @@
 import Grammars
 import Scheduling
 
-/// Why the engine could not start.
+/// The reason why the engine could not start.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
-    /// The weights do not fit the machine.
+    /// The weights do not fit in the machine's memory.
     case weights(neededBytes: Int, availableBytes: Int)
-    /// The buffers of the largest step do not fit the machine.
+    /// The buffers of the largest step do not fit in the machine's memory.
     case activations(neededBytes: Int, availableBytes: Int)
-    /// The system does not provide the memory of the KV pool.
+    /// The system refused to allocate the KV pool.
     case allocation(bytes: Int, reason: String)
-    /// The system refuses to create compute threads.
+    /// The system refused to create compute threads.
     case threads(started: Int, asked: Int)
-    /// The model's path is not a model, or the model is incomplete.
+    /// The path is not that of a model, or the model is incomplete or not supported.
     case model(String)
     /// An option that this machine or build does not support.
     case unsupported(String)
@@ -44,14 +44,14 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why the engine cannot run a request.
+/// The reason why the engine cannot run a request.
 enum RequestError: Error, CustomStringConvertible {
-    /// It has no prompt, or requests no tokens.
+    /// The prompt is empty, or the number of tokens to generate is negative.
     case empty
-    /// The prompt has an id that is not in the model's vocabulary.
+    /// The prompt contains an id that is not in the model's vocabulary.
     case unknownToken(Int32, vocabularySize: Int)
     case notAdmitted(AdmissionError)
-    /// Its grammar exceeds a bound before the first token.
+    /// The grammar exceeds a bound before the first token.
     case grammarLimit(GrammarLimit)
 
     var description: String {

@@ -4,12 +4,12 @@ import Foundation
 import Logging
 import Scheduling
 
-/// Loads a model into memory, on the engine thread.
+/// A loader that reads a model into memory, on the engine thread.
 package struct EngineLoader {
-    /// All objects of the engine thread. Created and used on that thread only.
+    /// All objects of the engine thread. They are created and used only on that thread.
     package struct Loaded {
         package var transformer: Transformer
-        /// The storage to which the transformer writes keys and values.
+        /// The memory to which the transformer writes keys and values.
         package var storage: KVStorage
         package var pool: WorkerPool
         package var kernels: KernelTable
@@ -17,15 +17,15 @@ package struct EngineLoader {
         package var cachesPrefixes: Bool
         package var speculativeTokens: Int?
         package var loadedModel: LoadedModel
-        /// Batches that the ranks compute at once; `nil`: chosen by the times of the stages.
+        /// The number of batches that the ranks compute at once, or `nil` to choose it by the times of the stages.
         var batchesInFlight: Int?
-        /// The other ranks, and this one's part of the model; `nil`: one process has all.
+        /// The other ranks and this rank's part of the model, or `nil` if one process has the whole model.
         var ranks: RankAssembly?
     }
 
     package let options: EngineOptions
     package let logger: Logger
-    /// Called with the completed fraction of the work, in 0...1.
+    /// A function that is called with the completed fraction of the work, in 0...1.
     package let progress: @Sendable (Double) -> Void
 
     package init(options: EngineOptions, logger: Logger, progress: @escaping @Sendable (Double) -> Void) {
@@ -34,7 +34,9 @@ package struct EngineLoader {
         self.progress = progress
     }
 
-    /// - Throws: `EngineError`, `RankFailure`, or the error of the layer that rejected the folder.
+    /// Loads the model.
+    ///
+    /// - Throws: `EngineError`, `RankFailure`, or the error of the layer that rejected the model.
     package func load() throws -> Loaded {
         guard let join = options.joinRanks else { return try load(nil) }
         let group = RankGroup(try join(), timeout: options.rankTimeout)
@@ -46,7 +48,7 @@ package struct EngineLoader {
         }
     }
 
-    /// - Parameter group: at least 2 ranks.
+    /// - Parameter group: The ranks, at least 2, or `nil` if one process has the whole model.
     private func load(_ group: RankGroup?) throws -> Loaded {
         var kernels = try chooseKernels()
         let clock = ContinuousClock()
@@ -65,7 +67,7 @@ package struct EngineLoader {
         let ranks = try group.map { try RankAssembly($0, options, config, checkpoint, logger) }
         let stage = ranks?.stage
         if let set = ranks?.kernelSet { kernels = set.table(options.compute) }
-        // Ranks that share CPUs would all pin their first thread to the same one.
+        // Ranks that share CPUs would all pin their first thread to the same CPU.
         let pins = options.pinsThreads && !(ranks?.sharesCPUs ?? false)
         let threadPlan = try ThreadPlan.ofMachine(
             threads: options.threads, cpus: options.cpus, pins: pins, numa: options.numa)
@@ -75,7 +77,7 @@ package struct EngineLoader {
             threads: threads, cpus: threadPlan.pinnedCPUs, nodes: options.nodes ?? threadPlan.nodes,
             spinning: pins ? .microseconds(300) : .zero)
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
-        // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
+        // The size is checked before any page of the weights is read. Otherwise the system could kill the process during loading.
         let packedBytes =
             stage.map { StagePlanner(checkpoint, config: config).bytes(of: $0) } ?? checkpoint.packedBytes
         let freeBytes = MemoryPlan.freeMemory()
@@ -91,7 +93,7 @@ package struct EngineLoader {
         }
         meter.finish()
         kernels.encodesIntegers = weights.isQuantized && kernels.product == nil
-        // Each then sees how much memory is left.
+        // After this, every rank sees how much memory is left.
         try ranks?.waitForAll()
         let layout = KVCacheLayout(config: config, dataType: options.cacheType, stage: stage)
         let freeMemory = ranks?.freeMemory ?? MemoryPlan.freeMemory()
@@ -108,7 +110,7 @@ package struct EngineLoader {
         let transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
             maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows, stage: stage)
-        // From here on no rank can fail to load: one that could not allocate its memory has told the others.
+        // From here on, no rank can fail to load. A rank that could not allocate its memory has told the others.
         try ranks?.waitForAll()
         if let group { transformer.afterLayer = { _ = group.transport.progress() } }
         let served = LoadedModel(
@@ -130,11 +132,12 @@ package struct EngineLoader {
             loadedModel: served, batchesInFlight: options.batchesInFlight, ranks: ranks)
     }
 
-    /// The most bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from
-    /// the caches.
+    /// The maximum number of bytes to read for measuring the bandwidth: as many as a step reads, since the steps of a small model
+    /// read from the caches.
     private static let mostProbedBytes = 256 << 20
 
-    /// Reads the packed weights for 30 ms or three times. Short, since it delays the start of the server.
+    /// Measures the read bandwidth by reading the packed weights for 30 ms and at least three times. The time is short because it
+    /// delays the start of the server.
     private static func readBandwidth(_ pool: WorkerPool, _ weights: ModelWeights) -> Double? {
         #if DEBUG
             // Without optimization, the loop is slower than the memory.
@@ -147,7 +150,7 @@ package struct EngineLoader {
         #endif
     }
 
-    /// Of each node as many bytes as its share of the threads.
+    /// Returns the memory to read. The bytes of each node are proportional to its share of the threads.
     private static func probedBytes(_ pool: WorkerPool, _ weights: ModelWeights) -> [[UnsafeRawBufferPointer]] {
         var memory = weights.ranges
         for (index, node) in pool.nodes.nodes.enumerated() {
@@ -161,7 +164,7 @@ package struct EngineLoader {
         return memory
     }
 
-    /// Logs where the weights are, if they are divided among nodes.
+    /// Logs where the weights are if they are divided among nodes.
     private func reportNodes(_ plan: NodePlan, _ weights: ModelWeights, _ storage: KVStorage) {
         guard !plan.numbers.isEmpty else { return }
         let error = weights.placementError != 0 ? weights.placementError : storage.placementError
@@ -196,7 +199,7 @@ package struct EngineLoader {
         return set.table(options.compute)
     }
 
-    /// Logs problems that the owner of the model should know, but that do not prevent it from working.
+    /// Logs problems that the owner of the model should know about, but that do not prevent it from working.
     private func warn(of config: ModelConfig, _ generation: GenerationConfig) {
         if generation.endOfSequenceIDs(of: config).isEmpty {
             logger.warning(

@@ -2,15 +2,15 @@ import Dispatch
 import Scheduling
 import Synchronization
 
-/// Commands from the server to the engine thread since the thread's last look.
+/// The commands from the server that the engine thread has not yet taken.
 ///
-/// Bounded: submissions by `capacity`; aborts because ids are distinct and come from submissions.
+/// The size is bounded: submissions by `capacity`, and aborts because their ids are distinct and come from submissions.
 final class EngineMailbox: Sendable {
     struct Content {
         var submitted: [GenerationRequest] = []
         var aborted: Set<SequenceID> = []
         var stops = false
-        /// Whether there is something to see outside of the mailbox.
+        /// Whether there is news outside of the mailbox.
         var isWoken = false
 
         /// Whether there are no commands.
@@ -18,16 +18,16 @@ final class EngineMailbox: Sendable {
     }
 
     private let content = Mutex(Content())
-    /// Signalled when the mailbox turns from empty to not empty.
+    /// Signaled when the mailbox changes from empty to not empty.
     private let arrival = DispatchSemaphore(value: 0)
     private let capacity: Int
 
-    /// - Parameter capacity: the maximum number of submitted sequences in the mailbox.
+    /// - Parameter capacity: The maximum number of submitted sequences in the mailbox.
     init(capacity: Int) {
         self.capacity = capacity
     }
 
-    /// Returns false, and accepts nothing, if the submissions would exceed the capacity or the engine is stopping.
+    /// Submits requests. Returns false, and accepts none, if they would exceed the capacity or the engine is stopping.
     func submit(_ requests: [GenerationRequest]) -> Bool {
         put { content in
             guard !content.stops, content.submitted.count + requests.count <= capacity else { return false }
@@ -43,7 +43,7 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Closes the mailbox: it accepts no more submissions.
+    /// Closes the mailbox, which then accepts no more submissions.
     func stop() {
         _ = put { content in
             content.stops = true
@@ -51,7 +51,7 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Wakes the engine without a command: the mask workers have answers, or a rank is lost.
+    /// Wakes the engine without a command, because the mask workers have answers or a rank is lost.
     func wake() {
         _ = put { content in
             content.isWoken = true
@@ -59,14 +59,14 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Empties the mailbox; if it is empty and `waits` is true, sleeps until something arrives.
+    /// Empties the mailbox and returns its content. If it is empty and `waits` is true, sleeps until something arrives.
     ///
-    /// - Parameter deadline: the latest time to return; `nil`: none.
+    /// - Parameter deadline: The latest time to return, or `nil` for none.
     func take(waits: Bool, until deadline: ContinuousClock.Instant? = nil) -> Content {
         while true {
             let taken = content.withLock { content in
                 let taken = content
-                // The mailbox stays closed: a submission after the last look would never be answered.
+                // The mailbox stays closed. A submission after the last call would never be answered.
                 content = Content(stops: taken.stops)
                 return taken
             }
@@ -78,7 +78,7 @@ final class EngineMailbox: Sendable {
             }
             let left = deadline - .now
             guard left > .zero else { return taken }
-            // At most a minute: this clock advances while the machine sleeps, the semaphore's does not.
+            // The wait is at most a minute, because this clock advances while the machine sleeps and the semaphore's does not.
             let nanoseconds = Int(min(left, .seconds(60)) / .nanoseconds(1))
             _ = arrival.wait(timeout: .now() + .nanoseconds(nanoseconds))
         }

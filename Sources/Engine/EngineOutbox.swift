@@ -1,9 +1,9 @@
 import Scheduling
 import Synchronization
 
-/// Events from the engine thread that the server has not yet taken.
+/// The events from the engine thread that the server has not yet taken.
 ///
-/// Events of one sequence are merged, so the size is bounded by the live sequences and their token limits even if the reader is
+/// Events of one sequence are merged, so the number of live sequences and their token limits bound the size even if the reader is
 /// slow. The engine thread never waits.
 final class EngineOutbox: Sendable {
     private struct Content {
@@ -16,7 +16,7 @@ final class EngineOutbox: Sendable {
     private let content = Mutex(Content())
     private let wake: @Sendable () -> Void
 
-    /// - Parameter wake: called once when there are events to take, and not again until they are taken.
+    /// - Parameter wake: A function that is called once when there are events to take, and not again until they are taken.
     init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
     }

@@ -1,4 +1,4 @@
-/// Events of the engine thread for the server, at most one per sequence.
+/// The events of the engine thread for the server, at most one per sequence.
 public struct EngineReport: Sendable {
     public var events: [TokenEvent]
     public var statistics: EngineStatistics

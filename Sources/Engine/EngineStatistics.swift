@@ -1,26 +1,26 @@
 import Scheduling
 
-/// A snapshot of the engine's load and its running totals, taken at the end of a step.
+/// A snapshot of the engine's load and its running totals at the end of a step.
 public struct EngineStatistics: Sendable {
     public var scheduler = SchedulerStatistics()
-    /// Counters since start.
+    /// The numbers of steps, prompt tokens and generated tokens since the start.
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
     public var generationTokens: UInt64 = 0
-    /// What all steps have read from memory.
+    /// The memory traffic of all steps.
     public var traffic = MemoryTraffic()
     /// The time of all steps by phase.
     public var phases = StepPhases()
     public var stepSizes = StepSizes()
     /// The cost of grammars.
     public var masks = MaskStatistics()
-    /// Bytes per second of weights, keys and values that recent steps have read; `nil` before the first step.
+    /// The bytes of weights, keys and values per second that recent steps read, or `nil` before the first step.
     public var readRate: Double?
-    /// What each rank has done, if the model is divided among several.
+    /// The times of each rank if the model is divided among several.
     public var ranks: [RankStatistics] = []
-    /// The most batches that may be in flight.
+    /// The maximum number of batches that may be in flight.
     public var batchesInFlight = 1
-    /// The most batches that have been in flight so far.
+    /// The highest number of batches that have been in flight so far.
     public var mostBatchesInFlight = 0
 
     public init() {}
@@ -28,13 +28,13 @@ public struct EngineStatistics: Sendable {
 
 /// The cost of computing token masks of grammars, since the start.
 public struct MaskStatistics: Sendable, Equatable {
-    /// Masks that were computed by the mask workers, their total time, and their units of work.
+    /// The number of masks that the mask workers computed, their total time, and their units of work.
     public var computations: UInt64 = 0
     public var time = Duration.zero
     public var units: UInt64 = 0
     /// The number of times that a sequence could not sample because its mask was not ready.
     public var deferrals: UInt64 = 0
-    /// The time that steps have waited for masks.
+    /// The total time that steps have waited for masks.
     public var waits = Duration.zero
 
     public init() {}
@@ -42,21 +42,21 @@ public struct MaskStatistics: Sendable, Equatable {
 
 /// The time of one rank, since the start.
 public struct RankStatistics: Sendable, Equatable {
-    /// In its layers.
+    /// The time in its layers.
     public var compute = Duration.zero
-    /// Waiting for other ranks.
+    /// The time that it waited for other ranks.
     public var wait = Duration.zero
 
     public init() {}
 }
 
-/// Durations of the phases of steps.
+/// The total durations of the phases of steps.
 public struct StepPhases: Sendable, Equatable {
-    /// Choosing what to compute.
+    /// Scheduling.
     public var schedule = Duration.zero
-    /// The model.
+    /// The forward pass of the model.
     public var forward = Duration.zero
-    /// Sampling, and the log-probabilities of prompts.
+    /// Sampling, and computing the log-probabilities of prompts.
     public var sample = Duration.zero
     /// Detokenizing, matching stop strings, and posting events.
     public var report = Duration.zero

@@ -1,8 +1,8 @@
 import Scheduling
 
-/// Sequences for which the prompt's hidden states are requested, and no tokens.
+/// Support for sequences that request the hidden states of the prompt and no tokens.
 extension EngineThread {
-    /// Whether no token is sampled for a sequence, so that its logits are not computed.
+    /// Returns whether the sequence requests an embedding. No token is sampled for it, so its logits are not computed.
     func isEmbedding(_ id: SequenceID) -> Bool { sequences[id]?.hiddenStates != nil }
 
     /// Adds the hidden states of the step's tokens to the means of their sequences.

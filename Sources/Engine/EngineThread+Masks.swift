@@ -1,17 +1,17 @@
 import Grammars
 import Scheduling
 
-// The interface of the engine thread to the mask workers. It never computes a mask itself: unknown masks are requested as soon
-// as a token is sampled, and a sequence whose mask is late is deferred.
+// The interface of the engine thread to the mask workers. The engine thread never computes a mask itself: it requests unknown masks
+// as soon as a token is sampled, and defers a sequence whose mask is late.
 
 extension EngineThread {
-    /// The maximum time that a step waits for masks after the model has run. It is enough for the mask of an ordinary grammar
-    /// on a busy machine; a slower mask defers only its own sequence.
+    /// The maximum time that a step waits for masks after the model has run. It is enough for the mask of an ordinary grammar on a
+    /// busy machine. A slower mask defers only its own sequence.
     static let longestMaskWait = Duration.milliseconds(2)
 
     /// Requests the masks of a sequence's next tokens.
     ///
-    /// - Parameter drafts: the number of its draft tokens in the current step.
+    /// - Parameter drafts: The number of its draft tokens in the current step.
     func askForMasks(of id: SequenceID, drafts: Int = 0) {
         guard let sequence = sequences[id] else { return }
         if drafts > 0 {
@@ -20,11 +20,11 @@ extension EngineThread {
         guard let grammar = sequences[id]?.grammar else { return }
         asked.insert(id)
         maskWorkers.ask(id, tenant: sequence.request.tenant, grammar)
-        // It has all its tokens; only its finish reason is open.
+        // The sequence has all its tokens, and only its finish reason is open.
         if sequence.isPending, sequence.hasAllTokens { deferred.insert(id) }
     }
 
-    /// Takes the workers' answers; returns the events of the sequences that end with them.
+    /// Takes the workers' answers. Returns the events of the sequences that end with them.
     func takeMasks() -> [TokenEvent] {
         guard !asked.isEmpty else { return [] }
         var events: [SequenceID: TokenEvent] = [:]
@@ -46,7 +46,7 @@ extension EngineThread {
         }
     }
 
-    /// Waits for the masks of a step's sequences, at most ``longestMaskWait``; returns the sequences whose masks are late.
+    /// Waits for the masks of a step's sequences, at most ``longestMaskWait``. Returns the sequences whose masks are late.
     func waitForMasks(
         of scheduled: ScheduledBatch, _ events: inout [SequenceID: TokenEvent]
     ) -> Set<SequenceID> {

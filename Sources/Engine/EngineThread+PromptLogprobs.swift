@@ -1,7 +1,7 @@
 import Scheduling
 
 extension EngineThread {
-    /// The rows of a step whose logits give the log-probability of a prompt's next token, if those are requested.
+    /// Returns the rows of a step whose logits give the log-probability of a prompt's next token, if those are requested.
     func promptRows(_ scheduled: ScheduledBatch) -> [PromptRow] {
         var rows: [PromptRow] = []
         var firstRow = 0
@@ -21,7 +21,7 @@ extension EngineThread {
         return rows
     }
 
-    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as fit its
+    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as fit in its
     /// buffer.
     func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
         let vocabularySize = model.config.vocabularySize
@@ -57,6 +57,6 @@ struct PromptRow {
     var row: Int
     /// The prompt's next token.
     var token: Int32
-    /// Alternatives to report.
+    /// The number of alternatives to report.
     var top: Int
 }

@@ -1,8 +1,8 @@
 import Scheduling
 import Tokenizers
 
-/// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every sequence;
-/// created and used on one thread, and not Sendable, so that the compiler confines it to that thread.
+/// The engine's loop: take commands, schedule, run the model, sample, report. It owns the scheduler, the cache and every sequence.
+/// It is created and used on one thread, and is not Sendable, so the compiler confines it to that thread.
 final class EngineThread {
     let transformer: Transformer
     private let tokenizer: Tokenizer?
@@ -11,25 +11,25 @@ final class EngineThread {
     private let outbox: EngineOutbox
     private let journal: StepJournal
     let clock = ContinuousClock()
-    /// The origin of the scheduler's times.
+    /// The zero point of the scheduler's times.
     let start: ContinuousClock.Instant
     var scheduler: Scheduler
     private let sampler: BatchSampler
     let pool: WorkerPool
-    /// The other ranks; `nil`: this process has the whole model.
+    /// The other ranks, or `nil` if this process has the whole model.
     let ring: RankRing?
-    /// Steps that the model has begun and not ended, in order.
+    /// The steps that the model has begun but not ended, in order.
     var begun: [BegunStep] = []
     private let batchesInFlight: Int?
     private var depth = BatchDepth()
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
-    /// Sequences that cannot sample until the workers have answered.
+    /// The sequences that cannot sample until the mask workers have answered.
     var deferred: Set<SequenceID> = []
-    /// Sequences with a request to the workers since their last token.
+    /// The sequences with a request to the mask workers since their last token.
     var asked: Set<SequenceID> = []
-    /// Whether nothing can be computed until the workers have answered.
+    /// Whether nothing can be computed until the mask workers have answered.
     var isBlocked = false
     var totals = EngineStatistics()
     private var readRate = ReadRate()
@@ -57,10 +57,10 @@ final class EngineThread {
 
     /// Runs until the mailbox requests a stop.
     ///
-    /// - Throws: `RankFailure` if the other ranks cannot go on; all sequences have then ended with an error.
+    /// - Throws: `RankFailure` if the other ranks cannot continue. All sequences have then ended with an error.
     func run() throws(RankFailure) {
         outbox.post([], statistics())
-        // Of this turn, not yet posted.
+        // The events of this iteration, which have not yet been posted.
         var events: [TokenEvent] = []
         do throws(RankFailure) {
             while true {
@@ -74,7 +74,7 @@ final class EngineThread {
                 if commands.stops || !scheduler.isIdle || !begun.isEmpty {
                     try step(stops: commands.stops, &events)
                 }
-                // A report without events still has statistics, such as blocks that an abort has freed.
+                // A report without events still contains statistics, such as the blocks that an abort has freed.
                 if !events.isEmpty || !commands.isEmpty {
                     let begin = clock.now
                     outbox.post(events, statistics())
@@ -100,7 +100,7 @@ final class EngineThread {
             do throws(RequestError) {
                 try admit(request, &prompt)
             } catch {
-                // The server checks lengths and takes permits first, so this is a server error.
+                // The server checks lengths and acquires permits first, so this is a server error.
                 var event = TokenEvent(sequence: request.id)
                 event.finish = .error(String(describing: error))
                 if case .grammarLimit(let limit) = error { event.finish = .grammarLimit(String(describing: limit)) }
@@ -110,7 +110,7 @@ final class EngineThread {
         return refused
     }
 
-    /// - Parameter last: the prompt of the previous request, which is often another choice of the same prompt.
+    /// - Parameter last: The prompt of the previous request, which often is another choice of the same prompt.
     private func admit(_ request: GenerationRequest, _ last: inout AdmittedPrompt?) throws(RequestError) {
         guard request.maxTokens >= 0 else { throw .empty }
         var prompt: AdmittedPrompt
@@ -151,8 +151,8 @@ final class EngineThread {
     /// Begins as many steps as may be in flight, and ends the first of them.
     ///
     /// - Parameters:
-    ///   - stops: no step begins, and all end.
-    ///   - events: what happens is added, also if this throws.
+    ///   - stops: Whether the engine stops: no step begins, and all steps end.
+    ///   - events: The array to which events are added, even if this throws.
     private func step(stops: Bool, _ events: inout [TokenEvent]) throws(RankFailure) {
         if let ring, !stops {
             scheduler.maxBatchesInFlight = batchesInFlight ?? depth.value(stages: ring.group.ranks)
@@ -169,11 +169,11 @@ final class EngineThread {
     struct BegunStep {
         var scheduled: ScheduledBatch
         var batch: ForwardBatch
-        /// The rows of the batch that need logits, of each of its sequences.
+        /// The number of rows that need logits, for each sequence of the batch.
         var logitRows: [Int]
-        /// What this rank's layers have read.
+        /// The memory traffic of this rank's layers.
         var traffic: MemoryTraffic
-        /// So far, of its sequences.
+        /// The events of its sequences so far.
         var events: [SequenceID: TokenEvent]
         var begin: ContinuousClock.Instant
         var scheduleEnd: ContinuousClock.Instant
@@ -181,7 +181,7 @@ final class EngineThread {
         var compute: Duration
     }
 
-    /// Schedules a step and begins it; returns false if there is nothing to compute.
+    /// Schedules a step and begins it. Returns false if there is nothing to compute.
     private func beginStep(_ outcome: inout [TokenEvent]) throws(RankFailure) -> Bool {
         let now = clock.now
         let scheduled = scheduler.schedule(now: now - start, drafts: proposeDrafts(), deferred: deferred)
@@ -192,7 +192,7 @@ final class EngineThread {
             outcome.append(event)
         }
         for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
-        // The sequences that ended may have been the last ones.
+        // The sequences that expired may have been the last ones.
         guard !scheduled.sequences.isEmpty else {
             isBlocked = !deferred.isEmpty && begun.isEmpty
             return false
@@ -219,15 +219,15 @@ final class EngineThread {
         return true
     }
 
-    /// The number of rows that need logits: of the last token and of each draft.
+    /// Returns the number of rows that need logits: that of the last token and those of its drafts.
     private func logitRows(_ entry: ScheduledSequence) -> Int {
         entry.samples && !isEmbedding(entry.id) ? 1 + entry.drafts : 0
     }
 
-    /// Ends the first of the steps that have begun: samples and reports.
+    /// Ends the first of the steps that have begun: samples and reports. Returns its events.
     private func endStep(_ step: BegunStep) throws(RankFailure) -> [TokenEvent] {
         let (scheduled, batch, now, scheduleEnd) = (step.scheduled, step.batch, step.begin, step.scheduleEnd)
-        // Those that have ended meanwhile have had their last event.
+        // Sequences that have ended in the meantime already had their last event.
         var events = step.events.filter { sequences[$0.key] != nil }
         let completeBegin = clock.now
         let logits = try complete(step)
@@ -238,7 +238,7 @@ final class EngineThread {
         totals.steps += 1
         totals.traffic += transformer.traffic
         totals.stepSizes.add(batch.tokens.count)
-        // Without the wait for other ranks, which compute other layers: steps in flight wait at the same time.
+        // The wait for other ranks is excluded. They compute other layers, and steps in flight wait at the same time.
         let forward = step.compute + (forwardEnd - completeBegin) - (ring?.lastWait ?? .zero)
         readRate.add(transformer.traffic, took: forward)
         let promptRows = promptRows(scheduled)
@@ -250,7 +250,7 @@ final class EngineThread {
                 (entry.tokens.upperBound, forwardEnd)
         }
         let due = dueRows(step, late: late)
-        // A separate statement, so that its copies of the sequences are released before they change.
+        // This is a separate statement so that its copies of the sequences are released before they change.
         let results = sampler.sample(due.map(samplingJob), logits)
         let sampleEnd = clock.now
         for (due, result) in zip(due, results) {
@@ -270,12 +270,12 @@ final class EngineThread {
         #if DEBUG
             scheduler.checkInvariants()
         #endif
-        // In a fixed order, starting with sequences that ended in this step without being part of it.
+        // The order is fixed and starts with sequences that ended in this step without being part of it.
         let known = scheduled.sequences.map(\.id)
         return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
 
-    /// Proposes draft tokens for the sequences that may decode; returns how many for each.
+    /// Proposes draft tokens for the sequences that may decode. Returns the number for each.
     private func proposeDrafts() -> [SequenceID: Int] {
         guard let speculativeTokens else { return [:] }
         var counts: [SequenceID: Int] = [:]
@@ -285,12 +285,12 @@ final class EngineThread {
         return counts
     }
 
-    /// The sequences that sample in this step, each with the row of its last token.
+    /// Returns the sequences that sample in this step, each with the row of its first logits.
     private func dueRows(_ step: BegunStep, late: Set<SequenceID>) -> [(entry: ScheduledSequence, row: Int)] {
         var due: [(entry: ScheduledSequence, row: Int)] = []
         var row = 0
         for (entry, rows) in zip(step.scheduled.sequences, step.logitRows) where entry.samples {
-            // A mask may have shown that it has ended, or it was aborted meanwhile.
+            // A mask may have ended the sequence, or it was aborted in the meantime.
             if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
             row += rows
         }
@@ -304,7 +304,9 @@ final class EngineThread {
         return BatchSampler.Job(sequence: sequence, row: row, drafts: entry.drafts)
     }
 
-    /// Processes the tokens sampled for a sequence; `nil`: it wants no tokens.
+    /// Processes the tokens sampled for a sequence.
+    ///
+    /// - Parameter result: The tokens, or `nil` if the sequence requests none.
     private func append(
         _ result: Result<[SampledToken], SamplerError>?, to scheduled: ScheduledSequence, event: inout TokenEvent
     ) {
@@ -346,7 +348,7 @@ final class EngineThread {
         if !ids.isEmpty { scheduler.appendTokens(ids, to: sequence.request.id) }
     }
 
-    /// Ends a sequence whose finish reason is set.
+    /// Ends a sequence whose finish reason has been set.
     func finish(_ id: SequenceID, event: inout TokenEvent) {
         event.preemptions = remove(id)?.preemptions ?? 0
         scheduler.finish(id)

@@ -1,22 +1,22 @@
-/// Why a sequence ended.
+/// The reason why a sequence ended.
 public enum FinishReason: Sendable, Hashable {
-    /// It ended with an end-of-sequence id, a stop id or a stop string.
+    /// The sequence ended with an end-of-sequence id, a stop id or a stop string.
     case stop(StopReason)
-    /// It reached its token limit or the model's length.
+    /// The sequence reached its token limit or the model's maximum length.
     case length
-    /// It was aborted.
+    /// The sequence was aborted.
     case abort
-    /// Its deadline passed, so it was aborted.
+    /// The sequence was aborted because its deadline passed.
     case deadlineExceeded
-    /// Its own constraints leave no token.
+    /// The constraints of the sequence allow no token.
     case unsatisfiable
-    /// Its grammar exceeds a bound, described by the text as a predicate: "uses more than ...".
+    /// The grammar exceeds a bound. The text describes it as a predicate: "uses more than ...".
     case grammarLimit(String)
-    /// The engine failed; the text is for the log, not for the client.
+    /// The engine failed. The text is for the log, not for the client.
     case error(String)
 }
 
-/// What ended a sequence with the reason `stop`.
+/// The cause of the finish reason `stop`.
 public enum StopReason: Sendable, Hashable {
     case endOfSequence
     case token(Int32)

@@ -1,33 +1,33 @@
 import Scheduling
 import Tokenizers
 
-/// The state of one sequence on the engine thread: its tokens, its text, and its stop conditions. Decides all finish reasons that
-/// follow from its tokens; ``EngineThread`` sets those of aborts, deadlines and errors.
+/// The state of one sequence on the engine thread: its tokens, its text, and its stop conditions. It decides all finish reasons
+/// that follow from its tokens. ``EngineThread`` sets those of aborts, deadlines and errors.
 struct GeneratingSequence {
     let request: GenerationRequest
-    /// Prompt and generated ids. A preempted sequence is computed again from these.
+    /// The prompt ids and generated ids. A preempted sequence is recomputed from them.
     private(set) var tokens: SequenceTokens
-    /// For penalties and bad words; empty if they are not used.
+    /// The token counts for penalties and bad words, or empty if they are not used.
     private(set) var counts: TokenCounts
-    /// The number of times it was preempted.
+    /// The number of times the sequence was preempted.
     var preemptions = 0
-    /// Prompt tokens after the first whose log-probabilities have been reported.
+    /// The number of prompt tokens after the first whose log-probabilities have been reported.
     var promptLogprobs = 0
-    /// The partial mean of the prompt's hidden states, if it is requested.
+    /// The partial mean of the prompt's hidden states, if requested.
     var hiddenStates: HiddenStateMean?
-    /// The position in its grammar, and after each of its draft tokens.
+    /// The matchers of its grammar at the next token and after each of its draft tokens.
     private(set) var grammar: GrammarChain?
     /// The remaining thinking budget.
     private(set) var thinking: ThinkingBudget?
-    /// Draft tokens of the current step.
+    /// The draft tokens of the current step.
     private(set) var drafts: [Int32] = []
-    /// The number of draft tokens to propose; adapted to the number of accepted ones.
+    /// The number of draft tokens to propose, which adapts to the number of accepted ones.
     private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
     private var stopMatcher: StopMatcher?
 
-    /// - Parameter counts: before the first generated token.
+    /// - Parameter counts: The token counts before the first generated token.
     init(_ request: GenerationRequest, counts: TokenCounts, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
@@ -45,23 +45,23 @@ struct GeneratingSequence {
 
     var generatedTokens: Int { tokens.generated.count }
 
-    /// Ids that cannot be sampled before the minimum number of tokens is reached.
+    /// The ids that cannot be sampled before the minimum number of tokens is reached.
     var stopIDs: [Int32] {
         Array(request.stop.tokenIDs) + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
     }
 
-    /// Whether the next tokens, or the end, that its grammar allows are still being computed.
+    /// Whether the grammar is still computing which tokens may follow, or whether the sequence must end.
     var isPending: Bool { grammar?.isPending ?? false }
 
-    /// Whether it has all its tokens: while it is pending, only its finish reason is open.
+    /// Whether the sequence has all its tokens. While it is pending, only its finish reason is open.
     var hasAllTokens: Bool { generatedTokens >= request.maxTokens }
 
-    /// Applies the computed steps of its grammar; returns the released text and, if the sequence ended, the finish reason.
+    /// Applies the computed steps of its grammar. Returns the released text and, if the sequence ended, the finish reason.
     mutating func resolve(_ chain: GrammarChain) -> (text: String, finish: FinishReason?) {
         let wasPending = isPending
         grammar = chain
         guard wasPending, !isPending else { return ("", nil) }
-        // With all its tokens it needs no further step, so a bound that the next step would exceed is ignored.
+        // A sequence with all its tokens needs no further step, so a bound that the next step would exceed is ignored.
         if !hasAllTokens, let limit = grammar?.known.first?.limit {
             return ("", .grammarLimit(String(describing: limit)))
         }
@@ -71,21 +71,21 @@ struct GeneratingSequence {
         return end(&released, isComplete ? .stop(.endOfSequence) : .length)
     }
 
-    /// Sets the draft tokens that the current step verifies; returns whether some of its masks are unknown.
+    /// Sets the draft tokens that the current step verifies. Returns whether some of its masks are unknown.
     mutating func verify(drafts count: Int) -> Bool {
         grammar?.restart(drafts: Array(drafts.prefix(count)))
         return grammar?.isIncomplete ?? false
     }
 
-    /// Appends a sampled token; returns the released text and, if the sequence ended, the finish reason.
+    /// Appends a sampled token. Returns the released text and, if the sequence ended, the finish reason.
     ///
-    /// If the grammar is pending after the token, that may end the sequence later: see ``resolve(_:)``.
+    /// If the grammar is pending after the token, it may end the sequence later: see ``resolve(_:)``.
     mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
         tokens.append(id)
         if request.sampling.needsCounts { counts.append(id) }
         thinking?.append(id)
         grammar?.append(id)
-        // If no token can follow, it ends as if the model had generated an end-of-sequence id.
+        // If no token can follow, the sequence ends as if the model had generated an end-of-sequence id.
         let stop = stopReason(of: id)
         let matcher = grammar?.known.first
         let isComplete = stop == nil && matcher?.mustEnd == true
@@ -100,7 +100,7 @@ struct GeneratingSequence {
         return end(&released, stop.map { .stop($0) } ?? (isComplete ? .stop(.endOfSequence) : .length))
     }
 
-    /// Ends the sequence: text that was held back is released, and may still complete a stop string.
+    /// Ends the sequence. Text that was held back is released, and may still complete a stop string.
     private mutating func end(
         _ released: inout [UInt8], _ finish: FinishReason
     ) -> (text: String, finish: FinishReason?) {
@@ -109,7 +109,7 @@ struct GeneratingSequence {
         return (text(released), finish)
     }
 
-    /// Proposes draft tokens, at most `limit`; returns their number. Tokens that cannot be sampled any more are not proposed.
+    /// Proposes at most `limit` draft tokens and returns their number. Tokens that can no longer be sampled are not proposed.
     mutating func propose(limit: Int) -> Int {
         let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
         drafts =
@@ -118,7 +118,8 @@ struct GeneratingSequence {
         return drafts.count
     }
 
-    /// Adapts to the number of accepted draft tokens out of `count`: the next proposal is twice or half as long.
+    /// Adapts the length of the next proposal to the number of accepted draft tokens out of `count`: it is doubled if all were
+    /// accepted, and halved if fewer than half were.
     mutating func learn(accepted: Int, of count: Int) {
         guard count > 0 else { return }
         if accepted == count { draftLength = min(draftLength * 2, 64) }
@@ -130,9 +131,9 @@ struct GeneratingSequence {
         return !request.stop.ignoresEndOfSequence && endOfSequenceIDs.contains(id) ? .endOfSequence : nil
     }
 
-    /// Passes `bytes` through the stop matcher; returns the stop string that they complete.
+    /// Passes `bytes` through the stop matcher. Returns the stop string that they complete, if any.
     private mutating func release(_ bytes: [UInt8], to released: inout [UInt8]) -> String? {
-        // Text of the minimum number of tokens cannot stop the sequence.
+        // The text of the minimum number of tokens cannot stop the sequence.
         guard stopMatcher != nil, generatedTokens > request.sampling.minTokens else {
             released += bytes
             return nil

@@ -1,45 +1,45 @@
 import Grammars
 import Scheduling
 
-/// One sequence to generate: one choice of one prompt of one request.
+/// A request for one sequence: one choice of one prompt of a client's request.
 public struct GenerationRequest: Sendable {
     public var id: SequenceID
-    /// At least one id, each below the vocabulary size; with `maxTokens` it must fit the model's maximum length. A sequence
-    /// that violates this ends with an error.
+    /// The token ids of the prompt: at least one, each less than the vocabulary size. Together with `maxTokens`, the prompt must
+    /// fit the model's maximum length. A sequence that violates this ends with an error.
     public var promptIDs: [Int32]
     public var sampling: SamplingParameters
     public var stop: StopConditions
-    /// 0: the prompt is computed and nothing is generated.
+    /// The maximum number of tokens to generate. With 0, the prompt is computed and nothing is generated.
     public var maxTokens: Int
-    /// Sequences with different salts do not share cached prefixes.
+    /// The salt of the prefix cache. Sequences with different salts do not share cached prefixes.
     public var cacheSalt: [UInt8] = []
-    /// Lower is earlier.
+    /// The priority. Lower values run first.
     public var priority = 0
-    /// The tenant to which it is accounted: within a priority, tenants get equal shares.
+    /// The tenant to which the sequence is accounted. Within a priority, tenants get equal shares.
     public var tenant = ""
-    /// The time at which it is aborted if it has not finished; if it has not started by then, it never does.
+    /// The time at which the sequence is aborted if it has not finished, whether or not it has started.
     public var deadline: ContinuousClock.Instant?
-    /// The number of alternatives to report in addition to the sampled token; `nil`: no log-probabilities.
+    /// The number of alternatives to report in addition to the sampled token, or `nil` for no log-probabilities.
     public var logprobs: Int?
-    /// The same for the prompt's tokens, from the second one. Such a sequence does not use the prefix cache, because it needs
-    /// the logits of its whole prompt.
+    /// The number of alternatives to report for the prompt's tokens, starting with the second token, or `nil` for no
+    /// log-probabilities. Such a sequence does not use the prefix cache, because it needs the logits of its whole prompt.
     public var promptLogprobs: Int?
-    /// Whether the mean of the prompt's final hidden states is requested, with `maxTokens` 0. Such a sequence does not use the
-    /// prefix cache either, because it has no hidden states.
+    /// Whether to return the mean of the prompt's final hidden states. Requires `maxTokens` 0. Such a sequence does not use the
+    /// prefix cache either, because the cache holds no hidden states.
     public var embedsPrompt = false
-    /// The constraint on its text; `nil`: none.
+    /// The grammar that constrains the text, or `nil` for none.
     public var grammar: GrammarMatcher?
-    /// The limit of its reasoning; `nil`: none.
+    /// The limit of the reasoning, or `nil` for none.
     public var thinking: ThinkingBudget?
-    /// Whether events report the progress of its prompt.
+    /// Whether events report the progress of the prompt.
     public var reportsProgress = false
-    /// Whether to use speculative decoding, which only changes when tokens arrive.
+    /// Whether to use speculative decoding, which affects only the times at which tokens arrive.
     public var speculates = true
-    /// Whether tokens are turned into text; off for models without a tokenizer.
+    /// Whether tokens are decoded into text. Off for models without a tokenizer.
     public var detokenizes = true
-    /// Whether special tokens are left out of the text.
+    /// Whether special tokens are omitted from the text.
     public var skipsSpecialTokens = true
-    /// Special tokens that are kept in the text: the tags that separate the parts of a reply.
+    /// The special tokens that are kept in the text: the tags that separate the parts of a reply.
     public var keptSpecialTokens: Set<Int32> = []
 
     public init(
@@ -55,13 +55,13 @@ public struct GenerationRequest: Sendable {
     }
 }
 
-/// Conditions that end a sequence before its token limit.
+/// The conditions that end a sequence before its token limit.
 public struct StopConditions: Sendable, Hashable {
-    /// Text that ends the sequence, matched across tokens.
+    /// The strings that end the sequence. They are also matched across tokens.
     public var strings: [String] = []
-    /// Ids that end the sequence, in addition to the model's end-of-sequence ids.
+    /// The token ids that end the sequence, in addition to the model's end-of-sequence ids.
     public var tokenIDs: Set<Int32> = []
-    /// Whether the model's end-of-sequence ids are ordinary tokens.
+    /// Whether the model's end-of-sequence ids are treated as ordinary tokens.
     public var ignoresEndOfSequence = false
     /// Whether a matched stop string, or the text of a stop id, stays in the text.
     public var keepsStopText = false

@@ -2,10 +2,9 @@
 ///
 /// States are added in the order of their positions, independent of chunks, so the sum always has the same bits.
 struct HiddenStateMean {
-    /// (hiddenSize); empty before the first state.
+    /// The sum of the states, (hiddenSize), or empty before the first state.
     private var sum: [Double] = []
-    /// The number of the prompt's tokens in the sum, from the first one. After a preemption they are computed again, with the
-    /// same result.
+    /// The number of leading prompt tokens in the sum. After a preemption they are computed again, with the same result.
     private(set) var tokens = 0
 
     /// Adds the state of the next token.
@@ -16,7 +15,7 @@ struct HiddenStateMean {
         tokens += 1
     }
 
-    /// The mean, scaled to length 1; nil if it has no direction: no states, a zero vector, or a component that is not finite.
+    /// The mean, scaled to length 1, or `nil` if it has no direction: no states, a zero vector, or a component that is not finite.
     var normalized: [Float]? {
         let length = sum.reduce(0) { $0 + $1 * $1 }.squareRoot()
         guard length > 0, length.isFinite else { return nil }

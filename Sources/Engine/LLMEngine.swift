@@ -5,24 +5,25 @@ import Scheduling
 import Synchronization
 import Tokenizers
 
-/// The engine's interface for the server: requests in, token events out. All of its work happens on one thread.
+/// The engine's interface to the server: requests in, token events out. All of its work happens on one thread, apart from the mask
+/// workers and the compute threads.
 ///
-/// `start` returns at once; the thread loads the model, then runs steps until `stop`.
+/// `start` returns at once. The thread loads the model and then runs steps until `stop`.
 public final class LLMEngine: Sendable {
     /// The engine's state.
     public enum State: Sendable {
-        /// `progress` in 0...1.
+        /// The model is loading. `progress` is in 0...1.
         case loading(progress: Double)
         case ready(LoadedModel)
-        /// The model could not be loaded; the text is the reason, for the operator.
+        /// The model could not be loaded. The text is the reason, for the operator.
         case failed(String)
-        /// The other ranks cannot go on, while loading or later: the process must end with the failure's exit code. All
+        /// The other ranks cannot continue, during loading or later. The process must exit with the failure's exit code. All
         /// sequences have ended with an error.
         case rankFailed(RankFailure)
         case stopped
     }
 
-    /// Seconds that the engine thread may take to notice that a rank is gone; it may be computing.
+    /// The time in seconds that the engine thread may take to notice that a rank is lost, because it may be computing.
     private static let lossGrace = 0.5
 
     private let options: EngineOptions
@@ -36,9 +37,9 @@ public final class LLMEngine: Sendable {
     private let onStateChange: @Sendable (State) -> Void
 
     /// - Parameters:
-    ///   - tokenizer: turns tokens into text and finds stop strings; `nil` serves token ids only.
-    ///   - wake: called from the engine thread when `takeReport` has something new.
-    ///   - onStateChange: called from the engine thread when the model is ready, when loading failed, and when the
+    ///   - tokenizer: The tokenizer, which decodes tokens and finds stop strings. With `nil`, the engine serves only token ids.
+    ///   - wake: A function that is called on the engine thread when `takeReport` has something new.
+    ///   - onStateChange: A function that is called on the engine thread when the model is ready, when loading failed, and when the
     ///     thread has ended.
     public init(
         options: EngineOptions, tokenizer: Tokenizer?, logger: Logger, wake: @escaping @Sendable () -> Void,
@@ -56,18 +57,17 @@ public final class LLMEngine: Sendable {
 
     public var state: State { lifecycle.withLock { $0 } }
 
-    /// The current step of the engine thread; `nil` while it waits for work, loads the model or has ended. May be called on any
+    /// The current step of the engine thread, or `nil` while it waits for work, loads the model or has ended. May be read on any
     /// thread.
     public var currentStep: RunningStep? { journal.running }
 
-    /// Starts the engine thread. Call once. The state becomes `failed`, before this returns, if the system refuses to create a
-    /// thread.
+    /// Starts the engine thread. Call this once. If the system refuses to create a thread, the state is `failed` when this returns.
     public func start() {
         do throws(SystemThread.Failure) {
-            // Started before the engine's threads are pinned to their CPUs: the mask workers may use all of them.
+            // The mask workers start before the engine's threads are pinned to their CPUs, because they may use all CPUs.
             try maskWorkers.start(
                 threads: MaskWorkers.threadCount(cpus: options.threads ?? ThreadPlan.available(on: options.cpus)))
-            // Deep enough for the debug build's frames; nothing on this thread recurses.
+            // The stack is large enough for the frames of a debug build. Nothing on this thread recurses.
             try SystemThread.start("engine", stackBytes: 8 << 20) { [self] in run() }
         } catch {
             maskWorkers.stop()
@@ -81,18 +81,18 @@ public final class LLMEngine: Sendable {
         mailbox.submit(requests)
     }
 
-    /// Aborts sequences: each live one gets a last event with `abort`, and its blocks are freed by the next step. Unknown and
-    /// ended ids are ignored.
+    /// Aborts sequences. Each live one gets a last event with `abort`, and the next step frees its blocks. Unknown and ended ids
+    /// are ignored.
     public func abort(_ ids: [SequenceID]) {
         mailbox.abort(ids)
     }
 
-    /// The events since the last call.
+    /// Returns the events since the last call.
     public func takeReport() -> EngineReport {
         outbox.take()
     }
 
-    /// Ends the thread after the current step; running sequences are aborted.
+    /// Stops the thread after the current step. Running sequences are aborted.
     public func stop() {
         mailbox.stop()
     }
@@ -126,7 +126,7 @@ public final class LLMEngine: Sendable {
         }
     }
 
-    /// Wakes the engine thread when a rank is gone, and fails without it if it does not end.
+    /// Wakes the engine thread when a rank is lost. If the thread does not end in time, enters the failed state without it.
     private func watch(_ bell: any RankBell) {
         bell.onLoss { [self] in
             mailbox.wake()
@@ -136,7 +136,7 @@ public final class LLMEngine: Sendable {
         }
     }
 
-    /// The first failure counts.
+    /// Enters the state of a rank failure. Only the first failure is reported.
     private func fail(_ failure: RankFailure) {
         let isFirst = lifecycle.withLock { state in
             if case .rankFailed = state { return false }

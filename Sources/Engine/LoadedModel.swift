@@ -5,25 +5,25 @@ import Scheduling
 public struct LoadedModel: Sendable {
     public var config: ModelConfig
     public var generation: GenerationConfig
-    /// Prompt and completion tokens of one sequence.
+    /// The maximum number of tokens of one sequence, prompt and completion together.
     public var maxModelLength: Int
-    /// Ids that end a sequence.
+    /// The ids that end a sequence.
     public var endOfSequenceIDs: [Int32]
     public var memory: MemoryPlan
-    /// Blocks of the KV pool and tokens a block, for the metrics.
+    /// The number of blocks of the KV pool and the tokens per block, for the metrics.
     public var geometry: KVCacheGeometry
     /// The kernel set that was chosen at start.
     public var kernels: String
     public var threads: Int
-    /// Memory read bandwidth of all threads together in bytes per second, measured at start; `nil` if it was not measured.
+    /// The memory read bandwidth of all threads together in bytes per second, measured at start, or `nil` if it was not measured.
     public var readBandwidth: Double?
-    /// The ranks among which the model is divided; empty: one process has all of it.
+    /// The ranks among which the model is divided, or empty if one process has the whole model.
     public var ranks: [RankDescription] = []
 }
 
-/// A part of a model that is divided among ranks.
+/// The description of one rank of a divided model.
 public struct RankDescription: Sendable, Equatable {
-    /// The name of its machine.
+    /// The host name of its machine.
     public var host: String
     public var layers: Range<Int>
 

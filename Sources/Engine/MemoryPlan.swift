@@ -5,32 +5,32 @@ import Scheduling
 /// The memory plan, computed before the KV pool is allocated and logged at start.
 public struct MemoryPlan: Sendable {
     public var weightBytes: Int
-    /// The activation buffers of the largest step.
+    /// The size of the activation buffers of the largest step.
     public var activationBytes: Int
-    /// Of the KV pool.
+    /// The size of the KV pool.
     public var cacheBytes: Int
     public var bytesPerBlock: Int
     public var totalBlocks: Int
-    /// Bytes that one more token of a sequence takes in the global layers, for as long as the sequence lives.
+    /// The number of bytes that one more token of a sequence takes in the global layers, as long as the sequence lives.
     public var globalBytesPerToken: Int
-    /// The same in the sliding layers, until the token leaves the window.
+    /// The number of bytes that one more token takes in the sliding layers, until it leaves the window.
     public var slidingBytesPerToken: Int
     public var maxModelLength: Int
-    /// Sequences of `maxModelLength` tokens that fit at the same time.
+    /// The number of sequences of `maxModelLength` tokens that fit at the same time.
     public var fullLengthSequences: Int
 
-    /// The share of the memory left over by weights and activations that the pool may use by default; the rest is for requests
+    /// The default share of the memory that remains after weights and activations that the pool may use. The rest is for requests
     /// and other programs.
     private static let share = 0.8
 
     /// Chooses the size of the pool and the maximum length of a sequence.
     ///
     /// - Parameters:
-    ///   - stage: whose activations and layers are planned; `nil`: those of the whole model.
-    ///   - freeMemory: free bytes, after the weights.
-    ///   - blockLimit: the most blocks: other ranks may have less memory.
-    /// - Throws: `EngineError.memory` if not even one sequence of the requested length, or of one step, fits;
-    ///   `EngineError.activations` if the largest step does not fit.
+    ///   - stage: The stage whose activations and layers are planned, or `nil` for the whole model.
+    ///   - freeMemory: The number of free bytes after the weights are loaded.
+    ///   - blockLimit: The maximum number of blocks, because other ranks may have less memory.
+    /// - Throws: `EngineError.memory` if not even one sequence of the requested length (or of one token, if no length is requested)
+    ///   fits; `EngineError.activations` if the buffers of the largest step do not fit.
     init(
         layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, threads: Int,
         weightBytes: Int, stage: Stage? = nil,
@@ -42,12 +42,13 @@ public struct MemoryPlan: Sendable {
                 config: config, kernels: kernels, maxTokens: options.maxBatchedTokens,
                 maxLogitRows: options.maxLogitRows, threads: threads, stage: stage)
             + (samples ? BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads) : 0)
-        // The buffers are touched at once, so the system would kill the process; the pages of the pool are touched on use.
+        // The buffers are touched at once, so the system would kill the process if they did not fit. The pages of the pool are
+        // touched on use.
         guard activationBytes <= freeMemory else {
             throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)
         }
-        // The last token of a sequence is sampled but never computed. Chunks shrink to the free blocks, so the minimum is what
-        // a sequence needs token by token.
+        // The last token of a sequence is sampled but never computed. Chunks shrink to the free blocks, so the minimum is what a
+        // sequence needs if it is computed token by token.
         func peakBlocks(_ length: Int, chunk: Int = 1) -> Int {
             layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
         }
@@ -55,7 +56,7 @@ public struct MemoryPlan: Sendable {
         let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory - activationBytes) * Self.share)
         // Block numbers have 31 bits.
         let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max), blockLimit)
-        // Blocks beyond what all running sequences can use would never be touched.
+        // More blocks than all running sequences can use would never be touched.
         let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
             .multipliedReportingOverflow(by: options.maxSequences)
         let blocks =
@@ -64,7 +65,7 @@ public struct MemoryPlan: Sendable {
 
         var length = wantedLength
         if peakBlocks(length) > blocks {
-            // Reduce the length to what fits, by bisection: peakBlocks grows with the length.
+            // Reduces the length to what fits by bisection, because `peakBlocks` grows with the length.
             var fits = 0
             var tooLong = length
             while tooLong - fits > 1 {
@@ -91,7 +92,7 @@ public struct MemoryPlan: Sendable {
         fullLengthSequences = blocks / max(1, peakBlocks(length))
     }
 
-    /// The plan as lines for the log.
+    /// The plan as lines of the log.
     public var lines: [String] {
         [
             "weights \(Self.format(weightBytes)), activations \(Self.format(activationBytes))",
@@ -101,7 +102,7 @@ public struct MemoryPlan: Sendable {
         ]
     }
 
-    /// `bytes` with a binary unit: "1.5 GiB".
+    /// Returns `bytes` with a binary unit, such as "1.5 GiB".
     public static func format(_ bytes: Int) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(bytes)
@@ -113,16 +114,17 @@ public struct MemoryPlan: Sendable {
         return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
     }
 
-    /// Bytes that this process may still allocate: the kernel's available memory, within the limits of its control groups.
+    /// Returns the number of bytes that this process can still allocate: the kernel's available memory, within the limits of its
+    /// control groups.
     ///
     /// - Parameters:
-    ///   - ranksOnMachine: how many such processes share the machine's memory.
-    ///   - ranksInGroup: how many of them are in its control group.
+    ///   - ranksOnMachine: The number of ranks that share the machine's memory.
+    ///   - ranksInGroup: The number of these ranks in the control group of this process.
     package static func freeMemory(ranksOnMachine: Int = 1, ranksInGroup: Int = 1) -> Int {
         min(machineMemory() / ranksOnMachine, (ControlGroup().freeMemory ?? .max) / ranksInGroup)
     }
 
-    /// The kernel's available memory, in bytes.
+    /// Returns the kernel's available memory in bytes.
     static func machineMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?

@@ -1,15 +1,18 @@
 import Basics
 import Foundation
 
-/// Detects common mistakes in the path of a model, to report them with a clear error.
+/// Checks that detect common mistakes in the path of a model, to report them with a clear error.
 public enum ModelFolder {
-    /// The beginning of a file that Git LFS has left in place of a large one.
+    /// The beginning of a Git LFS pointer file, which stands in for a large file.
     private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
-    /// The pointers of Git LFS are smaller.
+    /// The maximum size of a Git LFS pointer file.
     private static let mostPointerBytes = 1024
 
-    /// - Parameter directory: a folder, or a GGUF file.
-    /// - Throws: `EngineError.model` if `directory` is another file, does not exist, or has Git LFS pointers in place of files.
+    /// Checks the path of a model.
+    ///
+    /// - Parameter directory: A folder or a GGUF file.
+    /// - Throws: `EngineError.model` if `directory` is another kind of file, does not exist, or has Git LFS pointers in place of
+    ///   files.
     public static func check(_ directory: URL) throws(EngineError) {
         let path = directory.path
         var isFolder: ObjCBool = false

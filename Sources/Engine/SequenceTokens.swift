@@ -1,4 +1,4 @@
-/// The ids of a sequence: those of its prompt, which all choices of the prompt share, and those that it has generated.
+/// The token ids of a sequence: those of its prompt, which all choices of the prompt share, and those that it generated.
 struct SequenceTokens: Sendable {
     let prompt: [Int32]
     private(set) var generated: [Int32] = []
@@ -9,7 +9,7 @@ struct SequenceTokens: Sendable {
 
     var count: Int { prompt.count + generated.count }
 
-    /// Amortized O(1): the prompt is never copied.
+    /// Appends a generated id. Amortized O(1), because the prompt is never copied.
     mutating func append(_ id: Int32) { generated.append(id) }
 
     /// Appends the ids of `range` to `target`.
@@ -19,7 +19,7 @@ struct SequenceTokens: Sendable {
         target += generated[max(range.lowerBound - border, 0)..<max(range.upperBound - border, 0)]
     }
 
-    /// The last `count` ids, or all if there are fewer.
+    /// Returns the last `count` ids, or all if there are fewer.
     func suffix(_ count: Int) -> [Int32] {
         guard count > generated.count else { return Array(generated.suffix(count)) }
         return Array(prompt.suffix(count - generated.count)) + generated

@@ -5,31 +5,32 @@ import Synchronization
 public struct RunningStep: Sendable {
     /// The parts of a step.
     public enum Phase: String, Sendable {
-        /// Accepts new requests and aborts, and schedules.
+        /// Accepting new requests and aborts, and scheduling.
         case schedule
-        /// Runs the model, samples and reports.
+        /// Running the model, sampling and reporting.
         case compute
     }
 
-    /// The number of the step since the start, so that two reads show whether it is still the same one.
+    /// The number of the step since the start, with which two reads show whether it is still the same step.
     public var number: UInt64
     public var began: ContinuousClock.Instant
     public var phase = Phase.schedule
-    /// The sequences of the step; in the phase `schedule` those that were just submitted.
+    /// The sequences of the step. In the phase `schedule`, those that were just submitted.
     public var sequences: [SequenceID] = []
-    /// Tokens that the step computes.
+    /// The number of tokens that the step computes.
     public var tokens = 0
 
     /// - Parameters:
-    ///   - number: the step's number since the start.
-    ///   - began: when it began.
+    ///   - number: The step's number since the start.
+    ///   - began: The time when it began.
     public init(number: UInt64, began: ContinuousClock.Instant) {
         self.number = number
         self.began = began
     }
 }
 
-/// Where the engine thread publishes its running step. Locked two or three times per step, for one assignment each.
+/// A journal in which the engine thread publishes its running step. It is locked two or three times per step, for a few assignments
+/// each.
 final class StepJournal: Sendable {
     private struct State {
         var count: UInt64 = 0
@@ -38,7 +39,7 @@ final class StepJournal: Sendable {
 
     private let state = Mutex(State())
 
-    /// The current step; `nil`: the thread sleeps, or has not started.
+    /// The current step, or `nil` if the thread sleeps or has not started.
     var running: RunningStep? { state.withLock(\.running) }
 
     func begin(submitted: [SequenceID]) {
@@ -68,7 +69,7 @@ final class StepJournal: Sendable {
 #if DEBUG
     import Foundation
 
-    /// An engine that does not return from its first step, for process tests. Not in release builds.
+    /// Simulates an engine that hangs in its first step, for process tests. Not in release builds.
     private enum StalledStep {
         private static let isLeft = Atomic(true)
 

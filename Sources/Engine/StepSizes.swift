@@ -2,9 +2,9 @@
 public struct StepSizes: Sendable, Equatable {
     public static let bounds = [1] + (3...14).map { 1 << $0 }
 
-    /// One count per bound and one for larger steps; not cumulative.
+    /// The counts, one per bound and one for larger steps. They are not cumulative.
     public private(set) var counts = [UInt64](repeating: 0, count: bounds.count + 1)
-    /// Tokens of all steps.
+    /// The total number of tokens of all steps.
     public private(set) var sum: UInt64 = 0
 
     public init() {}
@@ -21,7 +21,7 @@ struct ReadRate {
     private var bytes = 0.0
     private var seconds = 0.0
 
-    /// `nil` before the first step.
+    /// The rate, or `nil` before the first step.
     var value: Double? { seconds > 0 ? bytes / seconds : nil }
 
     mutating func add(_ step: MemoryTraffic, took time: Duration) {

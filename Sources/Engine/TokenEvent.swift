@@ -16,25 +16,27 @@ public struct GeneratedToken: Sendable {
 /// The changes of one sequence since the last report, which has at most one event per sequence.
 public struct TokenEvent: Sendable {
     public var sequence: SequenceID
-    /// When the scheduler first ran the sequence; only in the first event after that.
+    /// The time when the scheduler first ran the sequence. Set only in the first event after that.
     public var admitted: ContinuousClock.Instant?
     public var tokens: [GeneratedToken] = []
-    /// Released text. It may lag behind `tokens` while a character is incomplete or a stop string may be beginning. The stop
-    /// string itself is not included unless requested.
+    /// The released text. It may lag behind `tokens` while a character is incomplete or the text may be the beginning of a stop
+    /// string. The stop string itself is not included unless requested.
     public var text = ""
-    /// Set in the last event of the sequence, which occurs exactly once.
+    /// The finish reason. It is set only in the last event of the sequence, which occurs exactly once.
     public var finish: FinishReason?
-    /// Prompt tokens whose keys and values came from the cache; only in the event with `admitted`.
+    /// The number of prompt tokens whose keys and values came from the cache. Set only in the event with `admitted`.
     public var cachedTokens = 0
-    /// Why there are not more; only in the event with `admitted`.
+    /// Why there are not more cached tokens. Set only in the event with `admitted`.
     public var prefixMissReason: PrefixMissReason?
-    /// The number of computed prompt tokens, and the time of that; if requested and if more prompt tokens follow.
+    /// The number of computed prompt tokens and the time when they were computed. Set if requested and if more prompt tokens
+    /// follow.
     public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
-    /// The number of preemptions; only in the last event.
+    /// The number of preemptions. Set only in the last event.
     public var preemptions = 0
-    /// Log-probabilities of the next prompt tokens, starting with the second; all are reported by the first token's event.
+    /// The log-probabilities of the next prompt tokens, starting with the second. All are reported by the time of the first token's
+    /// event.
     public var promptLogprobs: [TokenLogprobs] = []
-    /// The mean of the prompt's final hidden states, of length 1, (hiddenSize); in the last event, if requested.
+    /// The mean of the prompt's final hidden states, scaled to length 1, (hiddenSize). Set in the last event if requested.
     public var embedding: [Float]?
 
     public init(sequence: SequenceID) {

@@ -1,19 +1,19 @@
 import Foundation
 
-/// Memory of a fixed size, without copy-on-write and bounds checks, for kernels to read and write. Initially zero.
+/// A block of memory of a fixed size that kernels read and write, without copy-on-write and bounds checks. It is initially zero.
 package final class Buffer<Element: BitwiseCopyable> {
     package let base: UnsafeMutablePointer<Element>
     package let count: Int
-    /// The memory of a large buffer.
+    /// The memory of a large buffer, or `nil` for a small one.
     private let mapping: HugePageMapping?
 
-    /// - Parameter count: elements; the memory begins at a multiple of 64 bytes
+    /// - Parameter count: The number of elements. The memory is aligned to 64 bytes.
     package init(count: Int) {
         self.count = count
         let bytes = max(count * MemoryLayout<Element>.stride, 64)
         mapping = bytes >= HugePageMapping.pageBytes ? HugePageMapping(bytes: bytes) : nil
         let raw = mapping?.base ?? .allocate(byteCount: bytes, alignment: 64)
-        // Every page becomes resident now, not in the first step that needs it. A loop of Swift is slow in debug builds.
+        // Every page becomes resident now, and not in the first step that needs it. A Swift loop would be slow in debug builds.
         memset(raw, 0, bytes)
         base = raw.bindMemory(to: Element.self, capacity: count)
     }

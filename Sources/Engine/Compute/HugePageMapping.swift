@@ -1,23 +1,24 @@
 import Foundation
 
-/// Zeroed memory that asks the kernel for huge pages; a page becomes resident when it is first written.
+/// A zeroed memory mapping that requests huge pages. A page becomes resident when it is first written.
 ///
-/// With pages of 4 KiB, a product that reads weights from memory spends up to a sixth of its time in page walks.
+/// With 4 KiB pages, a product that reads weights from memory spends up to a sixth of its time in page walks.
 final class HugePageMapping {
-    /// A multiple of ``pageBytes``.
+    /// The start of the memory, a multiple of ``pageBytes``.
     let base: UnsafeMutableRawPointer
     let bytes: Int
-    /// The system's error number, if it refused to take the pages from a node; otherwise 0.
+    /// The system's error number if it refused to place the pages on a node, otherwise 0.
     let placementError: Int32
     private let mapping: UnsafeMutableRawPointer
     private let mappedBytes: Int
 
-    /// The size of a huge page. Smaller allocations gain nothing from huge pages.
+    /// The size of a huge page in bytes. Smaller allocations do not benefit from huge pages.
     static let pageBytes = 2 << 20
 
-    /// `nil` if the system refuses the address space.
+    /// Returns `nil` if the system refuses the address space.
     ///
-    /// - Parameter node: Linux's number of the NUMA node that the pages come from; nil: the node of the thread that first writes.
+    /// - Parameter node: Linux's number of the NUMA node to place the pages on. If `nil`, a page is placed on the node of the
+    ///   thread that first writes it.
     init?(bytes: Int, node: Int? = nil) {
         self.bytes = bytes
         mappedBytes = bytes + Self.pageBytes
@@ -28,7 +29,7 @@ final class HugePageMapping {
         let base = memory + (offset == 0 ? 0 : Self.pageBytes - offset)
         self.base = base
         placementError = node.map { MemoryPolicy.preferred($0).set(base, bytes: bytes) } ?? 0
-        // Pages stay small where the kernel has no huge ones.
+        // Pages stay small if the kernel has no huge pages.
         madvise(base, bytes, MADV_HUGEPAGE)
     }
 

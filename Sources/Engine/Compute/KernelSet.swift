@@ -10,7 +10,7 @@ import PortableKernels
     import NEONKernels
 #endif
 
-/// The available instruction sets of kernels, in ascending order of speed.
+/// The instruction sets that kernels are available for, in ascending order of speed.
 public enum KernelSet: String, Sendable, CaseIterable {
     /// Any CPU.
     case portable
@@ -20,9 +20,9 @@ public enum KernelSet: String, Sendable, CaseIterable {
         /// x86-64-v4 with BF16, VBMI and VNNI.
         case avx512
     #elseif arch(arm64)
-        /// Armv8.2-A with products of bytes (FEAT_DotProd).
+        /// Armv8.2-A with dot products of bytes (FEAT_DotProd).
         case neon
-        /// The same with products of bfloat16 and of mixed bytes (FEAT_BF16, FEAT_I8MM).
+        /// The same with products of bfloat16 (FEAT_BF16) and of signed and unsigned bytes (FEAT_I8MM).
         case neonBF16 = "neon-bf16"
     #endif
 
@@ -42,7 +42,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
         }
     }
 
-    /// The kernels that train in bfloat16.
+    /// The kernels for training in bfloat16.
     package var trainingKernels: any TrainingKernels.Type {
         #if arch(x86_64)
             switch self {
@@ -55,13 +55,14 @@ public enum KernelSet: String, Sendable, CaseIterable {
         #endif
     }
 
-    /// Operations that a pool's threads can do in a second with the fastest set, in registers; takes some 20 ms.
+    /// Returns the number of operations per second that a pool's threads can execute in registers with the fastest set. Takes about
+    /// 20 ms.
     package static func peakRate(of pool: WorkerPool) -> Double {
         RooflineProbe(pool: pool, isQuick: false, bytes: 1, time: .milliseconds(20))
             .operationRate(kernels: .best(.fast)) * 1e9
     }
 
-    /// Whether products with bfloat16 and float8 weights can take activations rounded to bfloat16.
+    /// Whether products with bfloat16 and float8 weights support activations rounded to bfloat16.
     var multipliesBFloat16: Bool {
         #if arch(x86_64)
             self == .avx512
@@ -72,7 +73,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
         #endif
     }
 
-    /// The kernels, with the precision of activations that `compute` requires; a set without bfloat16 arithmetic always uses
+    /// Returns the kernels with the precision of activations that `compute` requires. A set without bfloat16 arithmetic always uses
     /// float32.
     func table(_ compute: EngineOptions.Compute) -> KernelTable {
         let terms = compute.integerTerms
@@ -97,7 +98,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
 }
 
 extension EngineOptions.Compute {
-    /// Bytes of the integers that multiply quantized weights.
+    /// The size in bytes of the integers that multiply quantized weights.
     var integerTerms: Int {
         switch self {
         case .exact, .blas: 3
@@ -108,16 +109,17 @@ extension EngineOptions.Compute {
 }
 
 extension KernelTable {
-    /// Plain Swift for any CPU.
+    /// The kernels in plain Swift, for any CPU.
     static let portable = KernelTable(name: "portable", family: Portable.self)
 
-    /// The fastest set of this machine, for all modes but `blas`; ``blas()`` is separate, since its library may be missing.
+    /// Returns the fastest kernels of this machine for all modes except `blas`. ``blas()`` is separate, because its library may be
+    /// missing.
     package static func best(_ compute: EngineOptions.Compute) -> KernelTable {
         precondition(compute != .blas, "OpenBLAS is not a kernel set")
         return (KernelSet.available.last ?? .portable).table(compute)
     }
 
-    /// Every table that this machine supports.
+    /// All tables that this machine supports.
     static let available: [KernelTable] = KernelSet.available.flatMap { set in
         set.multipliesBFloat16 ? [set.table(.exact), set.table(.fast)] : [set.table(.exact)]
     }

@@ -1,13 +1,13 @@
 import KernelInterface
 
 extension KernelTable {
-    /// Matrix products by OpenBLAS over weights that are converted to float32 slice by slice: a simple implementation for
-    /// comparison.
+    /// Returns a table that computes matrix products with OpenBLAS. Weights are converted to float32 slice by slice. This is a
+    /// simple implementation for comparison.
     ///
-    /// OpenBLAS changes the order of additions with the number of rows, so results depend on the batch. Everything else,
-    /// including routers, uses the fastest set with float32 activations.
+    /// OpenBLAS changes the order of additions with the number of rows, so results depend on the batch. Everything else, including
+    /// the routers, uses the fastest set with float32 activations.
     ///
-    /// - Throws: `EngineError.unsupported` when OpenBLAS is not installed.
+    /// - Throws: `EngineError.unsupported` if OpenBLAS is not installed.
     static func blas() throws(EngineError) -> KernelTable {
         let product = try OpenBLAS().matrixProduct
         let base = KernelSet.available.last { !$0.multipliesBFloat16 }?.table(.exact) ?? .portable

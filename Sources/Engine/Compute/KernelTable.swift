@@ -1,12 +1,12 @@
 import KernelInterface
 
-/// The kernels of one family in one compute mode, selected once at start: it finds the kernels that multiply weights of a
-/// format and read a cache of a format.
+/// The kernels of one family in one compute mode, selected once at start. The table selects the kernels for a weight format and for
+/// a cache format.
 package struct KernelTable: Sendable {
-    /// Computes a product with float32 activations in place of the family's kernels.
+    /// A function that replaces the family's kernels and computes a product with float32 activations.
     typealias Product = @Sendable (_ matrix: PackedContents, _ arguments: MatmulArguments) -> Void
 
-    /// For the log and `/version`.
+    /// The name in the log and in `/version`.
     let name: String
 
     /// The kernels that do not depend on formats.
@@ -15,13 +15,13 @@ package struct KernelTable: Sendable {
     /// Whether activations may be rounded to bfloat16 in products and in attention.
     let roundsActivations: Bool
 
-    /// Bytes of the integers that multiply quantized weights: 1, 2 or 3.
+    /// The size in bytes of the integers that multiply quantized weights: 1, 2 or 3.
     let integerTerms: Int
 
-    /// Whether rows of activations are also encoded as integers, for a model with quantized weights.
+    /// Whether rows of activations are also encoded as integers, which a model with quantized weights needs.
     package var encodesIntegers = false
 
-    /// Used for all products except exact ones; nil: the family's.
+    /// The function for all products except exact ones, or `nil` to use the family's kernels.
     let product: Product?
 
     init(
@@ -35,9 +35,10 @@ package struct KernelTable: Sendable {
         self.product = product
     }
 
-    /// y = x W^T of a matrix in `format`, with x in the ``ActivationFormat`` of the family's kernels for it.
+    /// Computes y = x W^T with a matrix in `format`, where x has the ``ActivationFormat`` of the family's kernels for that format.
     ///
-    /// - Parameter isExact: for results that select something, such as a router's: activations are never rounded to bfloat16.
+    /// - Parameter isExact: Whether activations must not be rounded to bfloat16. This is required for results that select
+    ///   something, such as those of a router.
     func multiply(_ format: WeightFormat, _ matrix: PackedWeights, _ arguments: MatmulArguments, isExact: Bool = false)
     {
         let weights = family.weights(format)
@@ -50,8 +51,8 @@ package struct KernelTable: Sendable {
         }
     }
 
-    /// y = x W^T of a quantized matrix, with rows of x encoded in integers of ``integerTerms`` bytes; with a ``product`` of its own
-    /// x is float32.
+    /// Computes y = x W^T with a quantized matrix, where rows of x are encoded in integers of ``integerTerms`` bytes. If the table
+    /// has a ``product``, x is float32.
     func multiply(_ matrix: PackedQuantizedWeights, _ arguments: MatmulArguments) {
         if let product {
             product(.quantized(matrix), arguments)
@@ -60,7 +61,7 @@ package struct KernelTable: Sendable {
         }
     }
 
-    /// Attention of one query row over a segment of a cache in `format`.
+    /// Computes the attention of one query row over a segment of a cache in `format`.
     func attend(_ format: CacheFormat, _ arguments: AttentionArguments) {
         let cache = family.cache(format)
         if roundsActivations { cache.attendRounded(arguments) } else { cache.attend(arguments) }

@@ -1,22 +1,22 @@
 import KernelInterface
 
-/// The activations of matrix products: rows in float32 and, if the kernels need it, also encoded.
+/// The activations of matrix products: rows in float32 and, if the kernels need it, the same rows encoded.
 struct MatrixRows {
     let values: UnsafeMutablePointer<Float>
-    /// Floats from row to row.
+    /// The stride between rows in floats.
     let valueStride: Int
-    /// `nil` if products take float32.
+    /// The encoded rows, or `nil` if products take float32.
     let encoded: UnsafeMutablePointer<UInt16>?
-    /// Elements from row to row; the second term of the row begins in the middle.
+    /// The stride between encoded rows in elements. The second term of a row begins in the middle of the row.
     let encodedStride: Int
-    /// Rows encoded as integers, for quantized weights; `nil` if the model has none.
+    /// The rows encoded as integers for quantized weights, or `nil` if the model has none.
     let integers: UnsafeMutableRawPointer?
     let integerLayout: IntegerRowLayout
 
-    /// Encodes a part of each row, `columns` of `width`, which no other thread writes at the same time.
+    /// Encodes the columns `columns` of rows that have `width` columns. No other thread may write them at the same time.
     ///
-    /// Integers are encoded in segments of 128 columns. A part that does not consist of whole segments leaves them to
-    /// ``encodeIntegers(rows:segments:kernels:)``.
+    /// Integers are encoded in segments of 128 columns. If `columns` does not consist of whole segments, this function encodes no
+    /// integers, and ``encodeIntegers(rows:segments:kernels:)`` must do it.
     func encode(rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable) {
         if Self.areSegments(columns, width: width) {
             let segment = IntegerRowLayout.segmentColumns
@@ -24,7 +24,7 @@ struct MatrixRows {
             encodeIntegers(rows: rows, segments: segments, kernels: kernels)
         }
         guard kernels.family.encodesActivations, let encoded else { return }
-        // Kernels read whole lines of 4 columns.
+        // Kernels read whole groups of 4 columns.
         let padding = columns.upperBound == width ? (4 - width % 4) % 4 : 0
         for row in rows {
             kernels.family.encode(
@@ -33,13 +33,13 @@ struct MatrixRows {
         }
     }
 
-    /// Whether columns of a row are whole segments of integers, of which the last one may end with the row.
+    /// Returns whether the columns are whole integer segments of a row. The last segment may end with the row.
     static func areSegments(_ columns: Range<Int>, width: Int) -> Bool {
         let segment = IntegerRowLayout.segmentColumns
         return columns.lowerBound % segment == 0 && (columns.upperBound % segment == 0 || columns.upperBound == width)
     }
 
-    /// Encodes segments of rows as integers, all by default.
+    /// Encodes segments of rows as integers. The default is all segments.
     func encodeIntegers(rows: Range<Int>, segments: Range<Int>? = nil, kernels: KernelTable) {
         guard let integers else { return }
         for row in rows {
@@ -50,14 +50,14 @@ struct MatrixRows {
     }
 }
 
-/// The memory behind `MatrixRows`.
+/// The memory that backs `MatrixRows`.
 final class MatrixRowsBuffer {
     private let values: Buffer<Float>
     private let encoded: Buffer<UInt16>
     private let integers: Buffer<UInt8>
     private let kernels: KernelTable
 
-    /// - Parameter shapes: rows and width of all parts that are in use at the same time
+    /// - Parameter shapes: The rows and widths of all parts that are in use at the same time.
     init(_ shapes: [(rows: Int, width: Int)], kernels: KernelTable) {
         self.kernels = kernels
         values = Buffer(count: shapes.reduce(0) { $0 + $1.rows * $1.width })
@@ -65,7 +65,7 @@ final class MatrixRowsBuffer {
         integers = Buffer(count: shapes.reduce(0) { $0 + $1.rows * kernels.integerStride(width: $1.width) })
     }
 
-    /// Bytes that `init` allocates.
+    /// Returns the number of bytes that `init` allocates.
     static func bytes(_ shapes: [(rows: Int, width: Int)], kernels: KernelTable) -> Int {
         shapes.reduce(0) {
             $0 + $1.rows
@@ -73,7 +73,7 @@ final class MatrixRowsBuffer {
         }
     }
 
-    /// The part that starts after `before` rows of width `beforeWidth`.
+    /// Returns the part that starts after `before` rows of width `beforeWidth`.
     func rows(width: Int, behind before: Int = 0, of beforeWidth: Int = 0) -> MatrixRows {
         MatrixRows(
             values: values.base + before * beforeWidth, valueStride: width,
@@ -87,13 +87,13 @@ final class MatrixRowsBuffer {
 }
 
 extension KernelTable {
-    /// Elements of an encoded row. Never a multiple of 4 KB: otherwise the same columns of several rows, which a product reads
-    /// together, would map to the same cache sets.
+    /// Returns the number of elements of an encoded row. If the width is a multiple of 64, the row is never a multiple of 4 KB:
+    /// otherwise the same columns of several rows, which a product reads together, would map to the same cache sets.
     func encodedStride(width: Int) -> Int {
         family.encodesActivations ? 2 * ((width + 31) / 32 * 32 + 32) : 0
     }
 
-    /// Bytes of a row that is encoded as integers.
+    /// Returns the number of bytes of a row encoded as integers.
     func integerStride(width: Int) -> Int {
         encodesIntegers ? IntegerRowLayout(columns: width, terms: integerTerms).bytes : 0
     }

@@ -1,10 +1,10 @@
 import KernelInterface
 
-/// A packed matrix as kernels take it, in one of the two kinds of formats.
+/// A packed matrix in the form that kernels take, in one of two kinds of formats.
 enum PackedContents {
-    /// Numbers with a scale for each block of the matrix, or none.
+    /// Numbers, with or without a scale for each block of the matrix.
     case numbers(WeightFormat, PackedWeights)
-    /// Codes with a scale for each group of columns.
+    /// Codes, with a scale for each group of columns.
     case quantized(PackedQuantizedWeights)
 
     var rows: Int {
@@ -21,7 +21,7 @@ enum PackedContents {
         }
     }
 
-    /// out (columns) = factor * the row's weights.
+    /// Computes out (columns) = factor * the row's weights.
     func unpackRow(_ row: Int, factor: Float, out: UnsafeMutablePointer<Float>, family: any KernelFamily.Type) {
         switch self {
         case .numbers(let format, let weights):

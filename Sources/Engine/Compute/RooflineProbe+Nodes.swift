@@ -6,7 +6,7 @@ extension RooflineProbe {
     package struct NodeBandwidth: Sendable, Equatable {
         /// Linux's number of the node.
         package let node: Int
-        /// GB/s
+        /// The read bandwidth in GB/s.
         package let read: Double
 
         package init(node: Int, read: Double) {
@@ -19,10 +19,10 @@ extension RooflineProbe {
         let value = Mutex(0.0)
     }
 
-    /// The bandwidth of each node's memory for its own threads, while those of the others wait; empty if the pool's memory is
-    /// where the system places it.
+    /// Measures the bandwidth of each node's memory for the node's own threads, while the threads of other nodes are idle. The
+    /// result is empty if the system places the pool's memory.
     ///
-    /// - Throws: if the system creates no thread.
+    /// - Throws: `SystemThread.Failure` if the system refuses to create a thread.
     package static func readBandwidthByNode(of pool: WorkerPool, isQuick: Bool) throws(SystemThread.Failure)
         -> [NodeBandwidth]
     {

@@ -1,22 +1,24 @@
 import Foundation
 
-/// Measures the limits of this machine with a pool's threads, for comparison in benchmarks.
+/// A probe that measures the limits of this machine with a pool's threads, for comparison in benchmarks.
 package struct RooflineProbe {
     private let pool: WorkerPool
     private let isQuick: Bool
     private let time: Duration
-    /// What is read, each part by one thread, those with the same remainder modulo the number of threads first by the same.
+    /// The memory to read, in parts that one thread reads at a time. Parts with the same remainder modulo the number of threads are
+    /// read first by the same thread.
     private let chunks: [UnsafeRawBufferPointer]
-    /// Keep their memory, unless it is another object's.
+    /// The mappings that own the memory, or empty if another object owns it.
     private let mappings: [HugePageMapping]
 
     private static let chunkBytes = 4 << 20
-    /// Operations of a pass take far longer than it takes to wake the threads.
+    /// The iterations of a pass, chosen so that a pass takes far longer than waking the threads.
     private let iterations: Int
 
     /// - Parameters:
-    ///   - wanted: bytes to read, limited to a quarter of the free memory; by default far more than the caches hold.
-    ///   - time: the time of a measurement, at least three passes; `isQuick` makes three short ones.
+    ///   - wanted: The number of bytes to read, limited to a quarter of the free memory. The default is far more than the caches
+    ///     hold.
+    ///   - time: The duration of a measurement, at least three passes. With `isQuick`, a measurement is three short passes.
     package init(
         pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil, time: Duration = .milliseconds(333)
     ) {
@@ -39,31 +41,31 @@ package struct RooflineProbe {
                     of: [UnsafeRawBufferPointer(start: mapping.base, count: mapping.bytes)], bytes: Self.chunkBytes)
             }, pool.nodes)
         self.chunks = chunks
-        // Written once by the threads that read it: otherwise all pages would be the system's single zero page.
+        // The threads that read a part write it once. Otherwise all pages would be the system's single zero page.
         pool.parallelFor(chunks: chunks.count) { index in
             let bytes = UnsafeMutableRawBufferPointer(mutating: chunks[index])
             for offset in stride(from: 0, to: bytes.count, by: 4096) { bytes[offset] = 1 }
         }
     }
 
-    /// Reads memory that is there already.
+    /// Creates a probe that reads existing memory.
     ///
     /// - Parameters:
-    ///   - memory: of each node of the pool, aligned to 64 bytes, valid as long as this probe, and not empty.
-    ///   - time: the time of a measurement, at least three passes.
+    ///   - memory: The memory of each node of the pool. It must be aligned to 64 bytes, valid as long as this probe, and not empty.
+    ///   - time: The duration of a measurement, at least three passes.
     init(pool: WorkerPool, memory: [[UnsafeRawBufferPointer]], time: Duration) {
         self.pool = pool
         self.time = time
         isQuick = false
         iterations = 1_000_000
         mappings = []
-        // Small parts, if there is little to read, so that every thread has some.
+        // The parts are small if there is little to read, so that every thread has some.
         let total = memory.joined().reduce(0) { $0 + $1.count }
         let chunkBytes = max(min(total / (4 * pool.threads), Self.chunkBytes), 1 << 12)
         chunks = Self.inTurn(memory.map { Self.chunks(of: $0, bytes: chunkBytes) }, pool.nodes)
     }
 
-    /// Parts of at most `bytes`, of whole lines that one round of reading takes.
+    /// Returns parts of at most `bytes` that consist of whole 256-byte units, which one iteration of the reading loop takes.
     private static func chunks(of memory: [UnsafeRawBufferPointer], bytes: Int) -> [UnsafeRawBufferPointer] {
         memory.flatMap { range in
             stride(from: 0, to: range.count / 256 * 256, by: bytes / 256 * 256).map {
@@ -72,7 +74,8 @@ package struct RooflineProbe {
         }
     }
 
-    /// The chunks of each node in the order in which `parallelFor` gives them to its threads, until a node has none left.
+    /// Returns the chunks in the order in which `parallelFor` assigns them to the threads of their nodes, until a node has none
+    /// left.
     private static func inTurn(_ chunks: [[UnsafeRawBufferPointer]], _ plan: NodePlan) -> [UnsafeRawBufferPointer] {
         var (left, ordered) = (chunks.map { $0[...] }, [UnsafeRawBufferPointer]())
         while true {
@@ -87,7 +90,7 @@ package struct RooflineProbe {
         }
     }
 
-    /// The bandwidth of sequential reads by all threads, in GB/s: the best pass.
+    /// Returns the bandwidth of sequential reads by all threads in GB/s, in the best pass.
     package func readBandwidth() -> Double {
         let chunks = chunks
         let bytes = chunks.reduce(0) { $0 + $1.count }
@@ -98,8 +101,8 @@ package struct RooflineProbe {
         }
     }
 
-    /// The arithmetic rate of all threads in registers, in GFLOP/s: of bfloat16 pairs if the kernels multiply them, otherwise
-    /// of float32 numbers.
+    /// Returns the arithmetic rate of all threads in registers in GFLOP/s. It is that of bfloat16 pairs if the kernels multiply
+    /// them, and otherwise of float32 numbers.
     package func operationRate(kernels: KernelTable) -> Double {
         let kernels = kernels.family
         let iterations = iterations
@@ -110,7 +113,8 @@ package struct RooflineProbe {
         }
     }
 
-    /// The rate of products with quantized weights in registers, in GFLOP/s: of bytes, divided by the bytes of an activation.
+    /// Returns the rate of products with quantized weights in registers in GFLOP/s: the rate for bytes, divided by the number of
+    /// bytes of an activation.
     package func integerRate(kernels: KernelTable) -> Double {
         let (family, iterations) = (kernels.family, iterations)
         let sums = Buffer<Float>(count: pool.threads * 16)
@@ -120,7 +124,7 @@ package struct RooflineProbe {
         } / Double(kernels.integerTerms)
     }
 
-    /// The best rate of `work`, which returns its amount of work.
+    /// Returns the best rate of `work`, which returns its amount of work.
     private func best(_ work: () -> Double) -> Double {
         let clock = ContinuousClock()
         let start = clock.now
@@ -135,7 +139,7 @@ package struct RooflineProbe {
         return rate
     }
 
-    /// Reads every byte; eight chains of additions hide the latency.
+    /// Returns the sum of all 64-bit words of a chunk. Four independent chains of additions hide the latency.
     private static func sum(_ chunk: UnsafeRawBufferPointer) -> UInt64 {
         guard let start = chunk.baseAddress else { return 0 }
         var (a, b, c, d) = (SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>())

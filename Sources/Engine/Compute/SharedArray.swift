@@ -1,7 +1,7 @@
-/// A fixed number of values that threads change together: each is, or consists of, atomics.
+/// A fixed-size array of values that threads change together. Each element is, or consists of, atomics.
 struct SharedArray<Element: ~Copyable & Sendable>: ~Copyable, Sendable {
     let count: Int
-    /// As an integer, so that the array can be Sendable.
+    /// The address as an integer, so that the array can be Sendable.
     private let address: UInt
 
     init(count: Int, _ element: () -> Element) {

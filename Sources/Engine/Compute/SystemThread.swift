@@ -1,13 +1,14 @@
 import Foundation
 
-/// Threads whose creation can fail: Foundation's `Thread` does not report that the system refused to create one.
+/// Functions that start threads and report failures. Foundation's `Thread` does not report that the system refused to create a
+/// thread.
 public enum SystemThread {
-    /// Why the system started no thread, such as too little address space for its stack.
+    /// The reason why the system did not start a thread, such as too little address space for its stack.
     public struct Failure: Error, Sendable, CustomStringConvertible {
         let name: String
         let code: Int32
 
-        /// - Parameter code: the system's error number.
+        /// - Parameter code: The system's error number.
         public init(name: String, code: Int32) {
             self.name = name
             self.code = code
@@ -21,7 +22,7 @@ public enum SystemThread {
         }
     }
 
-    /// Starts threads like ``start(_:stackBytes:_:)``; tests replace it to simulate failures.
+    /// A function that starts threads like ``start(_:stackBytes:_:)``. Tests replace it to simulate failures.
     public typealias Starter =
         @Sendable (_ name: String, _ stackBytes: Int, _ body: @escaping @Sendable () -> Void) throws(Failure) -> Void
 
@@ -35,12 +36,12 @@ public enum SystemThread {
         }
     }
 
-    /// Runs `body` on a new thread, which ends with it.
+    /// Runs `body` on a new thread, which ends when `body` returns.
     ///
     /// - Parameters:
-    ///   - name: at most 15 bytes, as system tools show it.
-    ///   - stackBytes: at least 16 KiB.
-    /// - Throws: `Failure` if the system refuses to create the thread; `body` is then never called.
+    ///   - name: The name that system tools show, at most 15 bytes.
+    ///   - stackBytes: The size of the stack, at least 16 KiB.
+    /// - Throws: `Failure` if the system refuses to create the thread. `body` is then never called.
     public static func start(
         _ name: String, stackBytes: Int, _ body: @escaping @Sendable () -> Void
     ) throws(Failure) {

@@ -1,12 +1,13 @@
 extension WorkerPool {
-    /// Work that can be split between equal blocks, and between the nodes of the pool by ``NodePlan/blocks(of:count:unit:first:)``.
+    /// A job that can be split between equal blocks, and between the nodes of the pool by
+    /// ``NodePlan/blocks(of:count:unit:first:)``.
     struct Divisible {
         var blocks: Int
         /// The cost of each block, in any unit.
         var cost = 1
-        /// Blocks that stay in one slice; kernels compute pairs of blocks together.
+        /// The number of blocks that stay in one slice. Kernels compute pairs of blocks together.
         var unit = 2
-        /// The node that has the first blocks, modulo the number of nodes.
+        /// The node with the first blocks, modulo the number of nodes.
         var firstNode = 0
     }
 
@@ -16,10 +17,10 @@ extension WorkerPool {
         let blocks: Range<Int>
         let cost: Int
         let unit: Int
-        /// The cost of all parts before.
+        /// The total cost of all earlier parts.
         let start: Int
 
-        /// The blocks that begin in a range of costs. Its bounds are rounded up to whole units.
+        /// Returns the blocks that begin in a range of costs. The bounds are rounded up to whole units.
         func blocks(from start: Int, to end: Int) -> Range<Int> {
             func block(at cost: Int) -> Int {
                 let units = (max(cost - self.start, 0) + unit * self.cost - 1) / (unit * self.cost)
@@ -29,19 +30,19 @@ extension WorkerPool {
         }
     }
 
-    /// The parts of each thread's run: a thread waits at most as long as another one needs for the last of them.
+    /// The number of parts of each thread's run. At the end, a thread waits at most for one part of another thread's run.
     private static let runParts = 128
 
-    /// Calls `body` with (job, blocks) until it has been called for every block of all jobs.
+    /// Calls `body` with (job, blocks) until every block of all jobs is done.
     ///
-    /// Each node has a part of every job. The parts of a node, one after another, are divided into one run for each of its
-    /// threads. A thread takes the front half of what is left of its run, again and again, so that it reads memory in one
-    /// ascending stream. When nothing is left, it takes the back half of what is left of another thread's run. So no thread
-    /// waits long for another at the end.
+    /// Each node has a part of every job. The parts of a node are concatenated and divided into one run for each of its threads. A
+    /// thread repeatedly takes the front half of the remainder of its run, so that it reads memory in one ascending stream. When
+    /// its run is empty, it takes the back half of the remainder of another thread's run. No thread therefore waits long for
+    /// another at the end.
     func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
         let count = nodes.nodes.count * jobs.count
         withUnsafeTemporaryAllocation(of: Part.self, capacity: count) { parts in
-            // The cost at which each run begins, and the end.
+            // The cost at which each run begins, followed by the total cost.
             withUnsafeTemporaryAllocation(of: Int.self, capacity: runs + 1) { starts in
                 divide(jobs, parts, starts)
                 forEachRun(of: Self.runParts) { positions in
@@ -52,7 +53,7 @@ extension WorkerPool {
                     }
                     let (start, end) = (cost(at: positions.lowerBound), cost(at: positions.upperBound))
                     guard start < end else { return }
-                    // The last part that begins at or before the slice.
+                    // Finds the last part that begins at or before the slice.
                     var (low, high) = (0, count)
                     while high - low > 1 {
                         let middle = (low + high) / 2
@@ -69,7 +70,8 @@ extension WorkerPool {
         }
     }
 
-    /// Fills tables of numbers: threads would wait for each other to update the reference counts of arrays.
+    /// Fills the tables of parts and of run starts. The tables are not arrays, because threads would contend for the reference
+    /// counts of arrays.
     private func divide(
         _ jobs: [Divisible], _ parts: UnsafeMutableBufferPointer<Part>, _ starts: UnsafeMutableBufferPointer<Int>
     ) {
@@ -89,12 +91,12 @@ extension WorkerPool {
         starts[runs] = cost
     }
 
-    /// The same for one job.
+    /// Calls `body` with ranges of blocks until every block of the job is done.
     func forEachSlice(of job: Divisible, _ body: (Range<Int>) -> Void) {
         forEachSlice(of: [job]) { body($1) }
     }
 
-    /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.
+    /// Calls `body` with ranges that cover 0 ..< rows. Each has at least `grain` rows, except the last one.
     package func forEachRange(of rows: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let size = max(grain, (rows + threads * 4 - 1) / (threads * 4))
         parallelFor(chunks: (rows + size - 1) / size) { chunk in

@@ -3,40 +3,41 @@ import Checkpoints
 import Foundation
 import Synchronization
 
-/// Threads that run one parallel region at a time, together with the calling thread.
+/// A pool of threads that run one parallel region at a time, together with the calling thread.
 ///
-/// The caller is worker 0; `threads: n` adds n - 1 threads. After a region they spin briefly, since the next region usually
-/// follows within microseconds, and then sleep. The work of a region is divided into one run for each thread. A thread works on
-/// its own run and then takes from those of others, first of its NUMA node, so a slow thread does less. The result must not
-/// depend on the thread that computes it.
+/// The caller is worker 0, and `threads: n` adds n - 1 threads. After a region, threads spin briefly, because the next region
+/// usually follows within microseconds, and then sleep. The work of a region is divided into one run per thread. A thread works on
+/// its own run and then takes from the runs of others, first on its NUMA node, so a slow thread does less. The result must not
+/// depend on which thread computes it.
 package final class WorkerPool: Sendable, ParallelExecutor {
-    /// The number of threads that run chunks, including the caller: less than requested if the system refuses to create one.
+    /// The number of threads that run chunks, including the caller. It is less than requested if the system refuses to create a
+    /// thread.
     package let threads: Int
 
-    /// The number of runs that a region is divided into: one for each thread that was requested.
+    /// The number of runs that a region is divided into: one per requested thread.
     let runs: Int
 
-    /// Where the threads are.
+    /// The NUMA nodes of the threads.
     package let nodes: NodePlan
-    /// The CPU that each thread stays on; empty: the system moves them.
+    /// The CPU that each thread is pinned to, or empty if threads are not pinned.
     let cpus: [Int]
 
     private let state: State
-    /// Lets several callers share a pool, one region at a time.
+    /// A lock that lets several callers share a pool, one region at a time.
     private let region = Mutex<Void>(())
 
     /// - Parameters:
-    ///   - threads: at least 1
-    ///   - cpus: the CPU that each thread stays on, the caller too; empty: the system moves them
-    ///   - nodes: of the threads; nil: all are on one
-    ///   - spinning: how long an idle thread stays awake
+    ///   - threads: The number of threads, at least 1.
+    ///   - cpus: The CPU that each thread is pinned to, including the caller. If empty, threads are not pinned.
+    ///   - nodes: The nodes of the threads, or `nil` if all are on one node.
+    ///   - spinning: How long an idle thread spins before it sleeps.
     package convenience init(
         threads: Int, cpus: [Int] = [], nodes: NodePlan? = nil, spinning: Duration = .microseconds(300)
     ) {
         self.init(threads: threads, cpus: cpus, nodes: nodes, spinning: spinning, start: SystemThread.start)
     }
 
-    /// - Parameter start: starts a thread with a name and a size of its stack; tests replace it.
+    /// - Parameter start: A function that starts a thread with a name and a stack size. Tests replace it.
     init(
         threads: Int, cpus: [Int] = [], nodes: NodePlan? = nil, spinning: Duration,
         start: (String, Int, @escaping @Sendable () -> Void) throws(SystemThread.Failure) -> Void
@@ -60,13 +61,14 @@ package final class WorkerPool: Sendable, ParallelExecutor {
                     state.exited.leave()
                 }
             } catch {
-                // Others do the work of a thread that never ran. The end of the pool must not wait for it.
+                // Other threads do the work of a thread that did not start. The end of the pool must not wait for it.
                 state.exited.leave()
                 break
             }
             started += 1
         }
-        // After the others have started: a thread inherits the CPUs of its creator, and would wait there to be moved away.
+        // The caller is pinned after the others have started. A new thread inherits the CPUs of its creator, and would have to wait
+        // on that CPU until it is moved.
         if let cpu = cpus.first { trinity_pin_current_thread(Int32(cpu)) }
         self.threads = started
     }
@@ -75,10 +77,10 @@ package final class WorkerPool: Sendable, ParallelExecutor {
         state.stop()
     }
 
-    /// Calls `body` once for each chunk 0 ..< chunks, on any thread and in any order; returns when all are done. The chunks with the
-    /// smallest numbers begin first.
+    /// Calls `body` once for each chunk in 0 ..< chunks, on any thread and in any order, and returns when all are done. The chunks
+    /// with the lowest numbers begin first.
     ///
-    /// Regions do not nest: `body` must not call this again.
+    /// Regions cannot be nested: `body` must not call this function.
     package func parallelFor(chunks: Int, _ body: (Int) -> Void) {
         guard threads > 1, chunks > 1 else {
             for chunk in 0..<chunks { body(chunk) }
@@ -87,15 +89,15 @@ package final class WorkerPool: Sendable, ParallelExecutor {
         let runs = runs
         let most = (WorkRun.limit - 1) * runs
         for start in stride(from: 0, to: chunks, by: most) {
-            // In turn: the first position of each run, then the second, and so on.
+            // Chunks are assigned in turn: the first position of each run, then the second, and so on.
             run(positions: min(most, chunks - start), takesHalves: false) { run, positions in
                 for position in positions { body(start + position * runs + run) }
             }
         }
     }
 
-    /// Calls `body` until it has been called for each of 0 ..< runs * parts; returns when all are done. Each thread begins with
-    /// `parts` adjacent numbers in ascending order, of which it takes half of what is left again and again.
+    /// Calls `body` with ranges that cover 0 ..< runs * parts, and returns when all are done. Each thread begins with `parts`
+    /// adjacent numbers in ascending order, and repeatedly takes half of the remainder.
     func forEachRun(of parts: Int, _ body: (Range<Int>) -> Void) {
         guard threads > 1 else { return body(0..<runs * parts) }
         run(positions: runs * parts, takesHalves: true) { run, positions in
@@ -115,8 +117,8 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     }
 }
 
-/// The shared state of a pool's threads. They reference the state and not the pool, so that the pool can be deallocated while
-/// they sleep.
+/// The shared state of a pool's threads. They reference the state and not the pool, so that the pool can be deallocated while they
+/// sleep.
 private final class State: Sendable {
     private let runs: SharedArray<WorkRun>
     private let groups: SharedArray<WorkerGroup>
@@ -138,7 +140,7 @@ private final class State: Sendable {
         self.spinning = spinning
     }
 
-    /// Worker 0: begins a region, works on it, and waits for the others.
+    /// Begins a region, works on it, and waits for the other workers. Worker 0 calls this.
     func run(positions: Int, takesHalves: Bool, address: UInt) {
         self.address.store(address, ordering: .relaxed)
         let end = finished + positions
@@ -147,7 +149,7 @@ private final class State: Sendable {
             for run in 0..<runs.count { runs[run].end(region: last.number) }
         }
         let signal = RegionSignal(number: last.number + 1, positions: positions, takesHalves: takesHalves)
-        // Sequentially consistent with `sleep`: either the sleeper sees this region, or we see the sleeper.
+        // Sequentially consistent with `wait`: either the sleeper sees this region, or this thread sees the sleeper.
         for group in 0..<groups.count {
             groups[group].signal.store(signal.rawValue, ordering: .sequentiallyConsistent)
         }
@@ -160,12 +162,12 @@ private final class State: Sendable {
         }
     }
 
-    /// Positions that were finished, of all regions so far.
+    /// The number of finished positions in all regions so far.
     private var finished: Int {
         (0..<groups.count).reduce(0) { $0 &+ groups[$1].finished.load(ordering: .acquiring) }
     }
 
-    /// Other workers: runs until the pool ends.
+    /// Works on regions until the pool ends. All workers except worker 0 call this.
     func work(as worker: Int) {
         var last = RegionSignal(rawValue: 0)
         let neighbours = nodes.neighbours(of: worker)
@@ -186,7 +188,7 @@ private final class State: Sendable {
         exited.wait()
     }
 
-    /// Works on the thread's own run, and then on those of others, until nothing is left or the next region has begun.
+    /// Works on the thread's own run and then on the runs of others, until nothing is left or the next region has begun.
     private func work(on signal: RegionSignal, as worker: Int, neighbours: Range<Int>) {
         let threads = runs.count
         func work(onRun run: Int, from side: WorkRun.Side) -> Int {
@@ -195,7 +197,7 @@ private final class State: Sendable {
             while count > 0,
                 let positions = runs[run].take(side, atMost: signal.most, region: signal.number, count: count)
             {
-                // The region cannot end before this, so its job still exists.
+                // The region cannot end before these positions are reported, so its job still exists.
                 ParallelJob.run(at: address.load(ordering: .relaxed), run, positions)
                 done += positions.count
             }

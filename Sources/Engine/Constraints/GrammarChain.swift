@@ -1,16 +1,16 @@
 import Grammars
 
-/// The matchers at the next token of a sequence and after each of its draft tokens, as far as their steps are known.
+/// The grammar matchers of a sequence: at its next token and after each of its draft tokens, as far as their steps are known.
 struct GrammarChain: Sendable {
-    /// The matchers at the next token, after the first draft token, after the second, and so on; empty while the next token's
-    /// step is pending.
+    /// The matchers at the next token, after the first draft token, after the second, and so on. Empty while the step of the next
+    /// token is pending.
     private(set) var known: [GrammarMatcher] = []
-    /// The draft tokens before the second and later matchers.
+    /// The draft tokens that precede the second and later matchers.
     private var drafts: [Int32]
-    /// The matcher whose step must be computed next; `nil` if there is none.
+    /// The matcher whose step must be computed next, or `nil` if there is none.
     private var next: GrammarMatcher?
 
-    /// - Parameter drafts: proposed next tokens. The chain ends before one that the grammar does not allow.
+    /// - Parameter drafts: The proposed next tokens. The chain ends before the first one that the grammar does not allow.
     init(_ matcher: GrammarMatcher, drafts: [Int32] = []) {
         self.drafts = drafts
         next = matcher
@@ -18,24 +18,24 @@ struct GrammarChain: Sendable {
         extend()
     }
 
-    /// Whether nothing is known about the next token yet.
+    /// Whether the step of the next token is not yet known.
     var isPending: Bool { known.isEmpty }
 
-    /// Whether a step of a draft token or of the next token is unknown.
+    /// Whether a step of the next token or of a draft token is unknown.
     var isIncomplete: Bool { next != nil }
 
-    /// The next computation; `nil` if there is none.
+    /// The next computation, or `nil` if there is none.
     var computation: GrammarStepComputation? { next?.computation }
 
-    /// Applies the result of its ``computation``.
+    /// Applies the result of ``computation``.
     mutating func resolve(_ result: Result<GrammarStep, GrammarLimit>) {
         next?.resolve(result)
         extend()
     }
 
-    /// Appends a generated token; draft tokens that were not accepted are dropped.
+    /// Appends a generated token. Draft tokens that were not accepted are dropped.
     ///
-    /// - Precondition: it is not pending.
+    /// - Precondition: The chain is not pending.
     mutating func append(_ id: Int32) {
         if known.count > 1, drafts.first == id {
             known.removeFirst()
@@ -47,7 +47,7 @@ struct GrammarChain: Sendable {
         }
     }
 
-    /// Keeps only the matcher of the next token, with other draft tokens after it.
+    /// Keeps only the matcher of the next token, and starts over with other draft tokens.
     mutating func restart(drafts: [Int32]) {
         guard let first = known.first, !drafts.isEmpty || known.count > 1 || next != nil else { return }
         self = GrammarChain(first, drafts: drafts)

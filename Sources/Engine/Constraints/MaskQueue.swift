@@ -1,15 +1,14 @@
 import Scheduling
 
-/// The order of mask computations: the policy of ``MaskWorkers`` as a value, without threads or a clock.
+/// The queue of mask computations. It implements the scheduling policy of ``MaskWorkers`` without threads or a clock.
 ///
-/// - The tenant that was served least comes first. A tenant without requests accumulates no credit, and the slices that a
-///   tenant got while workers were idle count against it only up to ``longestLead``.
-/// - Of one tenant's requests, the one with the least work comes first (least attained service), so that an expensive grammar
-///   delays no other. Work for earlier tokens of its sequence does not count, so that a long reply does not wait for newer
-///   ones.
-/// - Every ``agedSlices``-th slice of a tenant goes to its oldest request, so that newer ones cannot starve it.
+/// - The tenant that was served least comes first. A tenant without requests accumulates no credit, and the slices that a tenant
+///   received while workers were idle count against it only up to ``longestLead``.
+/// - Among one tenant's requests, the one with the least work comes first (least attained service), so that an expensive grammar
+///   delays no other. Work for earlier tokens of its sequence does not count, so that a long reply does not wait for newer ones.
+/// - One slice out of ``agedSlices`` of a tenant goes to its oldest request, so that newer requests cannot starve it.
 package struct MaskQueue {
-    /// Identifies a request; ids increase with time.
+    /// The id of a request. Ids increase with time.
     package typealias ID = UInt64
 
     private struct Entry {
@@ -18,16 +17,16 @@ package struct MaskQueue {
         var isRunning = false
     }
 
-    /// Units of work in a slice: 1 to 3 ms.
+    /// The number of units of work in a slice, which takes 1 to 3 ms.
     package static let unitsPerSlice = 65536
-    /// The maximum amount by which a tenant counts as served more than the least served tenant with requests, in units.
+    /// The maximum amount, in units, by which a tenant's counter may exceed that of the least served tenant with requests.
     package static let longestLead = 16 * unitsPerSlice
-    /// One slice out of this many goes to the oldest request.
+    /// One slice out of this many goes to the oldest request of a tenant.
     package static let agedSlices = 4
 
     private var entries: [ID: Entry] = [:]
     private var shares = FairShares(longestLead: longestLead)
-    /// The number of slices of each tenant that has requests.
+    /// The number of slices so far of each tenant that has requests.
     private var slices: [String: Int] = [:]
     private var lastID: ID = 0
 
@@ -44,7 +43,8 @@ package struct MaskQueue {
         return lastID
     }
 
-    /// The request that gets the next slice; it runs until `ran`. O(requests), at most the number of running sequences.
+    /// Returns the request that gets the next slice. It counts as running until `ran` is called. O(requests), at most the number of
+    /// running sequences.
     package mutating func next() -> ID? {
         guard let first = first(where: { precedes($0, $1) }), let tenant = entries[first]?.tenant else { return nil }
         slices[tenant, default: 0] += 1
@@ -56,16 +56,16 @@ package struct MaskQueue {
         return chosen
     }
 
-    /// Records the end of a slice of a request, which may have been removed in the meantime. O(tenants).
+    /// Records the end of a slice of a request. The request may have been removed in the meantime. O(tenants).
     package mutating func ran(_ id: ID, tenant: String, units: Int) {
-        // At least one, so that a request whose slice does nothing is not always first.
+        // A slice counts as at least one unit, so that a request whose slices do nothing does not always come first.
         let units = max(units, 1)
         entries[id]?.units += units
         entries[id]?.isRunning = false
         shares.charge(tenant, units)
     }
 
-    /// Removes a request that is answered or dropped. O(tenants).
+    /// Removes a request that was answered or dropped. O(tenants).
     package mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         shares.leave(entry.tenant)

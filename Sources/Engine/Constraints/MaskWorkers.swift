@@ -10,24 +10,24 @@ import Synchronization
 ///
 ///     ask --> queued <--> running --> answered --take--> gone        (ask and forget end it in any state)
 ///
-/// A worker runs a slice of ``MaskQueue/unitsPerSlice``, and then takes the job that ``MaskQueue`` puts first, so an expensive
-/// grammar delays another one only briefly. The threads have a lower priority than those of the model: a late mask defers one
-/// sequence, a slow model delays all.
+/// A worker runs a slice of ``MaskQueue/unitsPerSlice`` units and then takes the job that ``MaskQueue`` puts first, so an expensive
+/// grammar delays another one only briefly. The threads have a lower priority than those of the model, because a late mask defers
+/// one sequence, while a slow model delays all sequences.
 final class MaskWorkers: Sendable {
-    /// Runs a slice of a computation; replaced in tests.
+    /// A function that runs a slice of a computation. Tests replace it.
     typealias Runner =
         @Sendable (
             SequenceID, inout GrammarStepComputation, _ units: Int, _ isCancelled: () -> Bool
         ) -> Result<GrammarStep, GrammarLimit>?
 
-    /// Totals of the workers since the start.
+    /// The totals of all workers since the start.
     struct Totals: Sendable {
         var computations: UInt64 = 0
         var units: UInt64 = 0
         var time = Duration.zero
     }
 
-    /// The difference of the nice values to the model's threads: the workers get about a tenth of a CPU that both use.
+    /// The nice value relative to the model's threads. The workers get about a tenth of a CPU that both use.
     private static let niceness: Int32 = 10
 
     /// An open request.
@@ -54,13 +54,13 @@ final class MaskWorkers: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Counts jobs that may be taken. A removed job leaves its count, and a worker then finds no job.
+    /// Counts the jobs that can be taken. Removing a job does not decrement it, so a worker may find no job.
     private let work = DispatchSemaphore(value: 0)
     private let answered = DispatchSemaphore(value: 0)
     private let wake: @Sendable () -> Void
     private let runner: Runner
 
-    /// - Parameter wake: called on a worker when a request has been answered as far as possible.
+    /// - Parameter wake: A function that a worker calls when a request has been answered as far as possible.
     init(
         runner: @escaping Runner = { $1.run(units: $2, isCancelled: $3) }, wake: @escaping @Sendable () -> Void
     ) {
@@ -68,12 +68,13 @@ final class MaskWorkers: Sendable {
         self.wake = wake
     }
 
-    /// One worker for every four CPUs, at least one and at most four: most masks are known, and the model needs the other CPUs.
+    /// Returns the number of workers: one for every four CPUs, at least one and at most four. Most masks are already known, and the
+    /// model needs the other CPUs.
     static func threadCount(cpus: Int) -> Int { min(max(cpus / 4, 1), 4) }
 
     /// Starts the threads, which inherit the caller's CPU affinity. They end after ``stop()``.
     ///
-    /// - Throws: if the system refuses to create a thread.
+    /// - Throws: `SystemThread.Failure` if the system refuses to create a thread.
     func start(threads: Int) throws(SystemThread.Failure) {
         for index in 0..<threads {
             try SystemThread.start("masks \(index)", stackBytes: 8 << 20) { [self] in
@@ -92,7 +93,7 @@ final class MaskWorkers: Sendable {
         work.signal()
     }
 
-    /// Requests the unknown steps of a chain; an earlier request of the sequence is dropped.
+    /// Requests the unknown steps of a chain. An earlier request of the sequence is dropped.
     func ask(_ id: SequenceID, tenant: String, _ chain: GrammarChain) {
         guard let computation = chain.computation else { return }
         state.withLock { state in
@@ -110,7 +111,7 @@ final class MaskWorkers: Sendable {
         state.withLock { $0.drop(id) }
     }
 
-    /// The answers since the last call; answers about draft tokens may be incomplete at the end.
+    /// Returns the answers since the last call. Answers about draft tokens may be incomplete at the end.
     func takeAnswers() -> [SequenceID: GrammarChain] {
         state.withLock { state in
             defer { state.answers = [:] }
@@ -118,7 +119,8 @@ final class MaskWorkers: Sendable {
         }
     }
 
-    /// Waits until a request has been answered; returns false if `deadline` passes first. An answer may wake it more than once.
+    /// Waits until a request has been answered, and returns false if `deadline` passes first. One answer may end the wait more than
+    /// once.
     func waitForAnswer(until deadline: ContinuousClock.Instant) -> Bool {
         let left = deadline - .now
         guard left > .zero else { return false }
@@ -126,7 +128,7 @@ final class MaskWorkers: Sendable {
         return answered.wait(timeout: .now() + .nanoseconds(nanoseconds)) == .success
     }
 
-    /// Discards signals of answers that nobody waited for, so that the next wait is for a new one.
+    /// Discards the signals of answers that nobody waited for, so that the next wait is for a new answer.
     func forgetAnswers() {
         while answered.wait(timeout: .now()) == .success {}
     }
@@ -137,7 +139,7 @@ final class MaskWorkers: Sendable {
         while true {
             work.wait()
             guard !state.withLock({ $0.stops }) else {
-                // For the next thread.
+                // Wakes the next thread.
                 work.signal()
                 return
             }
@@ -158,7 +160,7 @@ final class MaskWorkers: Sendable {
         }
         let time = ContinuousClock.now - begin
         var chain = entry.chain
-        // Uses known steps, so it must run outside the lock.
+        // This also looks up known steps in the grammar, so it must run outside the lock.
         if let result { chain.resolve(result) }
         let spent = computation.spentUnits - before
         let (isAnswered, goesOn) = state.withLock { state in

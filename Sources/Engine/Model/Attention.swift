@@ -1,8 +1,8 @@
 import Checkpoints
 import KernelInterface
 
-/// Gated grouped-query attention of one layer: q and k are normalized per head, only sliding layers use rotary positions, and the
-/// heads' output is multiplied by sigmoid(gate) before the output projection.
+/// Gated grouped-query attention of one layer. Queries and keys are normalized per head, only sliding layers use rotary positions,
+/// and the output of the heads is multiplied by sigmoid(gate) before the output projection.
 struct Attention {
     private let layer: Int
     private let type: ModelConfig.LayerType
@@ -14,7 +14,7 @@ struct Attention {
         self.weights = weights
     }
 
-    /// From `normed` to `branch`; the rows' keys and values are written to the cache, and read from it.
+    /// Computes `branch` from `normed`. The keys and values of the rows are written to the cache and read from it.
     func forward(_ context: ForwardContext) {
         context.traffic.weightBytes += weights.bytes
         project(context)
@@ -45,7 +45,7 @@ struct Attention {
         }
     }
 
-    /// Normalizes and rotates queries and keys, and writes keys and values.
+    /// Normalizes and rotates queries and keys, and writes keys and values to the cache.
     private func writeCache(_ context: ForwardContext) {
         let (config, kernels, layout) = (context.config, context.kernels.family, context.storage.layout)
         let (heads, groups, width) = (config.attentionHeads, config.keyValueHeads, config.headDimension)

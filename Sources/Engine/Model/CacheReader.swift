@@ -1,33 +1,33 @@
 import Checkpoints
 import KernelInterface
 
-/// The part of attention that reads the cache: from `query` to `attended`, gated.
+/// The part of attention that reads the cache: it computes `attended` from `query` and applies the gate.
 ///
-/// A unit of work is a row and the query heads that share keys and values. Its keys are processed in segments of 512 absolute
-/// positions; each segment is computed by itself and added to the previous ones in order. With few units and long contexts, the
-/// segments themselves are distributed over the threads; the arithmetic is the same.
+/// A unit of work is a row together with the query heads that share keys and values. Its keys are processed in segments of 512
+/// absolute positions. Each segment is computed separately and merged into the previous ones in order. With few units and long
+/// contexts, the segments themselves are distributed over the threads. The arithmetic is the same.
 struct CacheReader {
-    /// The maximum number of positions that one kernel call reads; the boundaries are absolute.
+    /// The maximum number of positions that one kernel call reads. Segment boundaries are absolute positions.
     private static let segmentLength = 512
-    /// Rows that read a segment one after another, while it is in the L2 cache.
+    /// The number of rows that read a segment one after another while it is in the L2 cache.
     private static let rowsPerChunk = 16
 
     private let context: ForwardContext
     private let type: ModelConfig.LayerType
     private let groups: Int
-    /// Query heads of a group.
+    /// The number of query heads of a group.
     private let heads: Int
     private let width: Int
     private let slidingWindow: Int
     private let format: CacheFormat
-    /// This layer's part of block 0, the bytes of a head in it, and the bytes from block to block.
+    /// This layer's section of block 0, the number of bytes per head, and the number of bytes per block.
     private let cache: UnsafeRawPointer
     private let bytesPerHead: Int
     private let bytesPerBlock: Int
     /// This layer's part of a logical block, and the number of parts.
     private let part: Int
     private let parts: Int
-    /// Floats of the partial result of one segment.
+    /// The number of floats of the partial result of one segment.
     private let partialCount: Int
 
     init(_ context: ForwardContext, layer: Int, type: ModelConfig.LayerType) {
@@ -52,8 +52,8 @@ struct CacheReader {
         config.attentionHeads / config.keyValueHeads * (config.headDimension + 2)
     }
 
-    /// The number of floats of scratch memory: a total for each unit and a partial result for each chunk of rows, or a partial
-    /// result for each segment of few units, as far as `threads` can use them.
+    /// Returns the number of floats of scratch memory. It is enough for a total for each unit and a partial result for each chunk
+    /// of rows, or for a partial result for each segment of few units, as far as `threads` can use them.
     static func scratchCount(_ config: ModelConfig, maxTokens: Int, threads: Int) -> Int {
         let units = maxTokens * config.keyValueHeads
         let chunks = max(units / rowsPerChunk, 8 * threads) + config.keyValueHeads
@@ -75,7 +75,7 @@ struct CacheReader {
         attendByRows()
     }
 
-    /// One thread computes some rows of one group, segment by segment.
+    /// Computes attention in chunks: one thread computes some rows of one group, segment by segment.
     private func attendByRows() {
         let rows = context.plan.rows
         let height = max(min(Self.rowsPerChunk, rows * groups / (context.pool.threads * 4)), 1)
@@ -110,7 +110,7 @@ struct CacheReader {
         }
     }
 
-    /// Any thread computes any segment of any unit.
+    /// Computes attention in segments: any thread computes any segment of any unit.
     private func attendBySegments(_ segments: [Range<Int>]) {
         let work = segments.enumerated().flatMap { unit, range in range.map { (unit: unit, segment: $0) } }
         let scratch = context.attentionScratch.base
@@ -152,7 +152,7 @@ struct CacheReader {
                 scale: 1 / Float(width).squareRoot(), partial: partial))
     }
 
-    /// Whether the output of the heads that share keys is whole segments of integers, which ``attend()`` then encodes.
+    /// Returns whether the output of the heads that share keys consists of whole integer segments, which ``attend()`` then encodes.
     static func encodesSegments(_ config: ModelConfig) -> Bool {
         let width = config.attentionHeads / config.keyValueHeads * config.headDimension
         return MatrixRows.areSegments(0..<width, width: config.attentionHeads * config.headDimension)

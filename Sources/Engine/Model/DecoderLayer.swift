@@ -1,7 +1,6 @@
 import Checkpoints
 
-/// One layer with its four norms: each branch is normalized before it and after it, and then added to the residual
-/// stream.
+/// One layer with its four norms. Each branch is normalized before and after, and then added to the residual stream.
 struct DecoderLayer {
     private enum MLP {
         case dense(ModelWeights.GatedMLP)
@@ -24,7 +23,7 @@ struct DecoderLayer {
             }
     }
 
-    /// Residual stream in, residual stream out.
+    /// Applies the layer to the residual stream.
     func forward(_ context: ForwardContext) {
         let count = context.plan.rows * context.config.hiddenSize
         context.traffic.weightBytes += weights.normBytes

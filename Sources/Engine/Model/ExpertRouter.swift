@@ -1,7 +1,7 @@
 import KernelInterface
 
-/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that is used only for the choice, and mixing weights from
-/// the scores alone. All in float32.
+/// The router that chooses each token's experts. It uses sigmoid (or softmax) scores, a bias that affects only the choice, and
+/// mixing weights computed from the scores alone, all in float32.
 struct ExpertRouter {
     private let layer: Int
     /// (experts, hiddenSize)
@@ -15,7 +15,7 @@ struct ExpertRouter {
         self.bias = bias
     }
 
-    /// From `normed` to `expertIDs` and `expertWeights`.
+    /// Computes `expertIDs` and `expertWeights` from `normed`.
     func route(_ context: ForwardContext) {
         let (config, buffers, rows) = (context.config, context.feedForward, context.plan.rows)
         let (experts, chosen) = (config.experts, config.expertsPerToken)

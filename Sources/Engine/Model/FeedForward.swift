@@ -1,27 +1,27 @@
 import Checkpoints
 import KernelInterface
 
-/// Activation buffers of the MLPs, for the largest step.
+/// The activation buffers of the MLPs, for the largest step.
 struct FeedForwardBuffers {
-    /// Inner activations of all MLPs that run at the same time.
+    /// The inner activations of all MLPs that run at the same time.
     let inner: MatrixRowsBuffer
-    /// The factors of the gates.
+    /// The up projections, which are multiplied with the activated gates.
     let up: Buffer<Float>
-    /// Routed results, one row for each (token, expert): (tokens * expertsPerToken, hiddenSize)
+    /// The results of routed experts, one row for each (token, expert): (tokens * expertsPerToken, hiddenSize)
     let expertRows: Buffer<Float>
     /// (tokens, hiddenSize)
     let shared: Buffer<Float>
     /// (tokens, experts)
     let routerLogits: Buffer<Float>
     let routerKeys: Buffer<Float>
-    /// Chosen experts, ascending, and their weights: (tokens, expertsPerToken)
+    /// The chosen experts in ascending order, and their weights: (tokens, expertsPerToken)
     let expertIDs: Buffer<Int32>
     let expertWeights: Buffer<Float>
-    /// The row in `expertRows` of each choice, (tokens, expertsPerToken)
+    /// The row of `expertRows` for each choice, (tokens, expertsPerToken)
     let slots: Buffer<Int32>
     /// The token of each row of `expertRows`.
     let slotTokens: Buffer<Int32>
-    /// Scratch for grouping choices by expert, (experts + 1)
+    /// Scratch memory for grouping choices by expert, (experts + 1)
     let slotEnds: Buffer<Int32>
 
     init(config: ModelConfig, kernels: KernelTable, maxTokens: Int) {
@@ -39,7 +39,7 @@ struct FeedForwardBuffers {
         slotEnds = Buffer(count: config.experts + 1)
     }
 
-    /// Bytes that `init` allocates.
+    /// Returns the number of bytes that `init` allocates.
     static func bytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
         let sizes = Sizes(config: config, maxTokens: maxTokens)
         return MatrixRowsBuffer.bytes(sizes.inner, kernels: kernels)
@@ -47,15 +47,16 @@ struct FeedForwardBuffers {
             * (sizes.up + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores + config.experts + 1)
     }
 
-    /// Elements of the buffers.
+    /// The numbers of elements of the buffers.
     private struct Sizes {
-        /// Inner activations of the dense MLP, or of the routed experts and the shared one; there is room for both cases.
+        /// The shapes of the inner activations of the dense MLP, the routed experts and the shared expert. There is room for all of
+        /// them.
         let inner: [(rows: Int, width: Int)]
         let up: Int
-        /// (token, expert) pairs.
+        /// The number of (token, expert) pairs.
         let choices: Int
         let shared: Int
-        /// One for each token and expert.
+        /// The number of router scores, one for each token and expert.
         let scores: Int
 
         init(config: ModelConfig, maxTokens: Int) {
@@ -72,13 +73,13 @@ struct FeedForwardBuffers {
     }
 }
 
-/// One gated MLP and the tokens it runs for.
+/// A gated MLP and the tokens it runs for.
 struct FeedForwardJob {
     var weights: ModelWeights.GatedMLP.View
-    /// Rows of `normed`; nil: all, in order.
+    /// The rows of `normed`, or `nil` for all rows in order.
     var rows: UnsafePointer<Int32>?
     var tokens: Int
-    /// Its inner activations, (tokens, width)
+    /// The inner activations, (tokens, width)
     var inner: MatrixRows
     /// (tokens, width)
     var up: UnsafeMutablePointer<Float>
@@ -87,10 +88,10 @@ struct FeedForwardJob {
 }
 
 extension ForwardContext {
-    /// Reading and decoding a weight costs about as much as multiplying it by this many tokens.
+    /// The cost of reading and decoding a weight: about as much as multiplying it by this many tokens.
     private static let decodingCost = 8
 
-    /// From `normed` to `branch` through one MLP.
+    /// Computes `branch` from `normed` through one MLP.
     func runDenseMLP(_ weights: ModelWeights.GatedMLP) {
         run([
             FeedForwardJob(
@@ -100,15 +101,14 @@ extension ForwardContext {
         ])
     }
 
-    /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows). The most expensive job comes first, so
-    /// that no thread is left alone with it at the end.
+    /// Runs all jobs in two parallel regions, which are divided into slices of (job, blocks) by cost.
     func run(_ jobs: [FeedForwardJob]) {
         let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         traffic.weightBytes += jobs.reduce(0) { $0 + $1.weights.bytes }
         func slices(_ matrix: (FeedForwardJob) -> PackedMatrix.View, unit: Int = 2) -> [WorkerPool.Divisible] {
             jobs.map { matrix($0).slices(cost: $0.tokens + Self.decodingCost, unit: unit) }
         }
-        // The slice that computes a segment of integers also encodes it.
+        // The slice that computes a segment also encodes it as integers.
         let segment = kernels.encodesIntegers ? IntegerRowLayout.segmentColumns / 16 : 2
         pool.forEachSlice(of: slices(\.weights.gate, unit: segment)) { index, blocks in
             let job = jobs[index]

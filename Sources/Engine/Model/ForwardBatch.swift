@@ -1,12 +1,12 @@
 import Scheduling
 
-/// The rows of one step: for each sequence a run of consecutive tokens, prefill or decode alike.
+/// The rows of one step: a run of consecutive tokens of each sequence, whether it prefills or decodes.
 public struct ForwardBatch {
     /// A sequence's part of the step.
     public struct Sequence {
-        /// Rows of the batch, in order of position.
+        /// The rows of the batch, in order of position.
         public var rows: Range<Int>
-        /// Absolute position of the first row: the tokens before it are in the cache.
+        /// The absolute position of the first row. The tokens before it are in the cache.
         public var start: Int
         public var globalTable: BlockTable
         public var slidingTable: BlockTable
@@ -19,13 +19,13 @@ public struct ForwardBatch {
         }
     }
 
-    /// Token ids, one per row.
+    /// The token ids, one per row.
     public var tokens: [Int32] = []
     public var sequences: [Sequence] = []
-    /// Rows that need logits, ascending.
+    /// The rows that need logits, in ascending order.
     public var logitRows: [Int] = []
-    /// Rows whose state after the last layer is used, ascending: those of `logitRows` and others. Only these come back to the
-    /// first rank of several.
+    /// The rows whose state after the last layer is used, in ascending order: those of `logitRows` and others. With several ranks,
+    /// only these are returned to the first rank.
     public var finalRows: [Int] = []
 
     public init() {}

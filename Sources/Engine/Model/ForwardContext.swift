@@ -1,17 +1,17 @@
 import Checkpoints
 import Scheduling
 
-/// Shared by the layers of a model while a step runs: the machine, the cache, and the activations, which are allocated once for
-/// the largest step. Activations are float32 and row-major.
+/// The state that the layers of a model share while a step runs: the threads and kernels, the cache, and the activations, which are
+/// allocated once for the largest step. Activations are float32 and row-major.
 final class ForwardContext {
     let config: ModelConfig
     let kernels: KernelTable
     let pool: WorkerPool
     let storage: KVStorage
     var plan: ForwardPlan
-    /// Memory traffic of the current step.
+    /// The memory traffic of the current step.
     var traffic = MemoryTraffic()
-    /// For tests; see ``TransformerProbe``.
+    /// A function that observes intermediate results in tests. See ``TransformerProbe``.
     var observer: ((TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void)?
 
     /// The residual stream, (tokens, hiddenSize)
@@ -31,7 +31,7 @@ final class ForwardContext {
     let cosines: Buffer<Float>
     let sines: Buffer<Float>
     let feedForward: FeedForwardBuffers
-    /// Partial results of attention; see ``CacheReader/scratchCount(_:maxTokens:threads:)``.
+    /// The partial results of attention. See ``CacheReader/scratchCount(_:maxTokens:threads:)``.
     let attentionScratch: Buffer<Float>
     private let normedBuffer: MatrixRowsBuffer
     private let attendedBuffer: MatrixRowsBuffer
@@ -61,7 +61,7 @@ final class ForwardContext {
             count: CacheReader.scratchCount(config, maxTokens: maxTokens, threads: pool.threads))
     }
 
-    /// Bytes of activations that `init` allocates.
+    /// Returns the number of bytes of activations that `init` allocates.
     static func activationBytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int, threads: Int) -> Int {
         let attended = config.attentionHeads * config.headDimension
         let row = 2 * config.hiddenSize + 2 * attended + (2 * config.keyValueHeads + 1) * config.headDimension
@@ -75,23 +75,23 @@ final class ForwardContext {
         observer?(probe, layer, UnsafeBufferPointer(start: values, count: count))
     }
 
-    /// Ranges of rows that are large enough for a thread.
+    /// Calls `body` with ranges of rows that are large enough for a thread.
     func forEachRowRange(_ body: (Range<Int>) -> Void) {
         pool.forEachRange(of: plan.rows, grain: 4, body)
     }
 }
 
-/// Intermediate results that a test can observe while a step runs; all have one row per token.
+/// The intermediate results that a test can observe while a step runs. All have one row per token.
 enum TransformerProbe: Hashable {
     case layerInput
     case layerOutput
-    /// Before the norm that follows.
+    /// The output of attention before the norm that follows.
     case attentionBranch
     case mlpBranch
     case routerLogits
-    /// Expert ids as numbers.
+    /// The expert ids as floating-point numbers.
     case routerIDs
     case routerWeights
-    /// After the last norm, of the rows that need logits.
+    /// The state after the last norm, of the rows that need logits.
     case finalHidden
 }

@@ -1,20 +1,20 @@
 import Checkpoints
 import Scheduling
 
-/// A batch in the form that the layers use: position and block tables of every row.
+/// A batch in the form that the layers use, with the position and block tables of every row.
 struct ForwardPlan {
     let rows: Int
-    /// Absolute position of each row's token.
+    /// The absolute position of each row's token.
     private(set) var positions: [Int] = []
-    /// Where each row's tables begin in `tables`.
+    /// The start of each row's table in `tables`.
     private var globalStarts: [Int] = []
     private var slidingStarts: [Int] = []
     /// The positions of each sequence's rows.
     private(set) var spans: [Range<Int>] = []
-    /// The block numbers of all sequences, one table after another.
+    /// The block numbers of all sequences, with the tables concatenated.
     private let tables: Buffer<Int32>
 
-    /// - Precondition: the batch covers its rows once and in order, and every block that a row reads or writes is allocated.
+    /// - Precondition: The batch covers its rows once and in order, and every block that a row reads or writes is allocated.
     init(_ batch: ForwardBatch, config: ModelConfig, storage: KVStorage) {
         rows = batch.tokens.count
         var numbers: [Int32] = []
@@ -40,7 +40,7 @@ struct ForwardPlan {
         tables = Buffer(numbers)
     }
 
-    /// The table of a row: block of logical block s and part p at `s * blocksPerLogicalBlock + p`.
+    /// Returns the table of a row. The block of part p of logical block s is at `s * blocksPerLogicalBlock + p`.
     func table(row: Int, type: ModelConfig.LayerType) -> UnsafePointer<Int32> {
         UnsafePointer(tables.base + (type == .full ? globalStarts[row] : slidingStarts[row]))
     }

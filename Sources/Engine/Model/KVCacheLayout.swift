@@ -1,37 +1,39 @@
 import Checkpoints
 import Scheduling
 
-/// The layout of a model's keys and values in the blocks of the cache; see `KVCacheGeometry` for parts and logical blocks.
+/// The layout of a model's keys and values in the blocks of the cache. See `KVCacheGeometry` for parts and logical blocks.
 ///
-/// The layers of a group take turns in its parts, so that consecutive layers, a stage, use all parts alike.
+/// The layers of a group are assigned to its parts in turn, so that consecutive layers, such as those of a stage, use all parts
+/// equally.
 ///
-/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), in fp8 then their
-/// scales). In the keys the 16 tokens are adjacent, so that one vector holds the scores of a block.
+/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), followed by their scales in
+/// fp8). In the keys the 16 tokens are adjacent, so that one vector holds the scores of a block.
 public struct KVCacheLayout: Sendable, Equatable {
-    /// Tokens per logical block.
+    /// The number of tokens per logical block.
     public static let blockSize = 16
 
     public let dataType: KVDataType
     public let keyValueHeads: Int
     public let headDimension: Int
-    /// Layers whose keys and values share a block: in the whole model, the greatest common divisor of the groups' sizes; in a
-    /// stage, the most of its layers that are in one part.
+    /// The number of layers whose keys and values share a block. In the whole model, it is the greatest common divisor of the layer
+    /// counts of the groups. In a stage, it is the maximum number of its layers in one part.
     public let layersPerPart: Int
     public let globalBlocksPerLogicalBlock: Int
     public let slidingBlocksPerLogicalBlock: Int
     public let slidingWindow: Int
-    /// Where the keys and values of each layer of the stage are.
+    /// The place of the keys and values of each layer of the stage.
     let places: [Place]
     private let firstLayer: Int
 
     struct Place: Sendable, Equatable {
-        /// The part of its group.
+        /// The part of the layer's group.
         var part: Int
         /// The index of the layer within the part.
         var index: Int
     }
 
-    /// - Parameter stage: whose layers the blocks hold; `nil`: of all. Block numbers and parts are those of the whole model.
+    /// - Parameter stage: The stage whose layers the blocks hold, or `nil` for all layers. Block numbers and parts are those of the
+    ///   whole model.
     public init(config: ModelConfig, dataType: KVDataType, stage: Stage? = nil) {
         self.dataType = dataType
         keyValueHeads = config.keyValueHeads
@@ -61,20 +63,20 @@ public struct KVCacheLayout: Sendable, Equatable {
         layersPerPart = max(counts.values.joined().max() ?? 0, 1)
     }
 
-    /// - Precondition: the stage has the layer.
+    /// - Precondition: The stage has the layer.
     func place(ofLayer layer: Int) -> Place { places[layer - firstLayer] }
 
     func blocksPerLogicalBlock(_ type: ModelConfig.LayerType) -> Int {
         type == .full ? globalBlocksPerLogicalBlock : slidingBlocksPerLogicalBlock
     }
 
-    /// Bytes of one block: a part's keys and values of 16 tokens.
+    /// The number of bytes of one block: a part's keys and values of 16 tokens.
     public var bytesPerBlock: Int { layersPerPart * bytesPerLayer }
 
     var bytesPerLayer: Int { keyValueHeads * bytesPerHead }
     var bytesPerHead: Int { Self.blockSize * dataType.bytesPerToken(headDimension: headDimension) }
 
-    /// The properties of the cache that the scheduler needs.
+    /// Returns the properties of the cache that the scheduler needs.
     public func geometry(totalBlocks: Int) -> KVCacheGeometry {
         KVCacheGeometry(
             blockSize: Self.blockSize, globalBlocksPerLogicalBlock: globalBlocksPerLogicalBlock,

@@ -3,9 +3,9 @@ import KernelInterface
 /// The number format of cached keys and values.
 public enum KVDataType: String, Sendable, CaseIterable {
     case f32
-    /// Rounded to nearest, ties to even, when written.
+    /// Bfloat16. Values are rounded to nearest, ties to even, when they are written.
     case bf16
-    /// E4M3FN, with one scale for each token's keys and one for its values in each head, chosen when they are written.
+    /// E4M3FN. Each head has one scale for a token's keys and one for its values, which are chosen when they are written.
     case fp8
 
     /// The corresponding format of the kernels.
@@ -17,7 +17,7 @@ public enum KVDataType: String, Sendable, CaseIterable {
         }
     }
 
-    /// Bytes of a head's keys and values of one token.
+    /// Returns the number of bytes of a head's keys and values of one token.
     package func bytesPerToken(headDimension: Int) -> Int {
         switch self {
         case .f32: 8 * headDimension

@@ -1,16 +1,16 @@
 import Foundation
 
-/// The memory of the blocks: allocated once; the system provides pages only where they are used.
+/// The memory of the KV cache blocks. It is allocated once, and the system provides pages only where they are used.
 package final class KVStorage {
     package let layout: KVCacheLayout
     let totalBlocks: Int
     package let base: UnsafeMutableRawPointer
     private let bytes: Int
-    /// The system's error number, if it refused to spread the pages over nodes; otherwise 0.
+    /// The system's error number if it refused to spread the pages over nodes, otherwise 0.
     let placementError: Int32
 
-    /// - Parameter nodes: Linux's numbers of the NUMA nodes over which pages are spread: any thread may read any block.
-    /// - Throws: `EngineError.allocation` if the system does not provide the memory.
+    /// - Parameter nodes: Linux's numbers of the NUMA nodes over which pages are spread, because any thread may read any block.
+    /// - Throws: `EngineError.allocation` if the system refuses to allocate the memory.
     init(layout: KVCacheLayout, totalBlocks: Int, nodes: [Int] = []) throws(EngineError) {
         self.layout = layout
         self.totalBlocks = totalBlocks

@@ -2,12 +2,12 @@ import KernelInterface
 
 /// The routed experts of a layer and the shared expert.
 ///
-/// Every (token, expert) result has its own row; a token's rows are added in ascending order of experts, then the shared
-/// expert's, so that the sum does not depend on the batch.
+/// Every (token, expert) result has its own row. A token's rows are added in ascending order of experts, followed by that of the
+/// shared expert, so that the sum does not depend on the batch.
 struct MixtureOfExperts {
     private let weights: ModelWeights.MixtureOfExperts
     private let router: ExpertRouter
-    /// Of the routed experts, and of the shared one.
+    /// The matrices of the routed experts, and those of the shared expert if there is one.
     private let experts: [ModelWeights.GatedMLP.View]
     private let shared: ModelWeights.GatedMLP.View?
 
@@ -18,7 +18,7 @@ struct MixtureOfExperts {
         shared = weights.shared?.view
     }
 
-    /// From `normed` to `branch`.
+    /// Computes `branch` from `normed`.
     func forward(_ context: ForwardContext) {
         router.route(context)
         context.run(groupByExpert(context))
@@ -36,11 +36,11 @@ struct MixtureOfExperts {
         }
     }
 
-    /// Assigns a row to every choice; the rows of one expert are adjacent and in order of tokens.
+    /// Assigns a row to every choice. The rows of one expert are adjacent and in order of tokens.
     private func groupByExpert(_ context: ForwardContext) -> [FeedForwardJob] {
         let (config, buffers) = (context.config, context.feedForward)
         let (choices, width) = (context.plan.rows * config.expertsPerToken, config.expertIntermediateSize)
-        // The end of each expert's rows so far; finally the start of the next expert's.
+        // The end of each expert's rows so far. In the end, it is the start of the next expert's rows.
         let ends = buffers.slotEnds.base
         ends.update(repeating: 0, count: config.experts + 1)
         for choice in 0..<choices { ends[Int(buffers.expertIDs.base[choice]) + 1] += 1 }

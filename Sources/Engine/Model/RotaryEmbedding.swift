@@ -1,13 +1,13 @@
 import Checkpoints
 import Foundation
 
-/// The angles of rotary positions: cos and sin of position * inverse frequency, times YaRN's attention factor.
+/// The angles of rotary positions: cos and sin of position * inverse frequency, multiplied by YaRN's attention factor.
 ///
-/// Frequencies and angles are float32, as in the reference; cos and sin are computed in float64 and rounded once.
+/// Frequencies and angles are float32, as in the reference. Cos and sin are computed in float64 and rounded once.
 package struct RotaryEmbedding {
     /// (headDimension / 2)
     let inverseFrequencies: [Float]
-    /// Multiplies both cos and sin.
+    /// The factor of both cos and sin.
     let factor: Double
 
     package init(_ config: RoPEConfig, headDimension: Int) {
@@ -37,8 +37,8 @@ package struct RotaryEmbedding {
         }
     }
 
-    /// 0 where a frequency is unchanged, 1 where it is divided by the factor, and a ramp between (YaRN, arXiv 2309.00071,
-    /// section 3.2).
+    /// Returns a ramp for each frequency: 0 where it is unchanged, 1 where it is divided by the factor, and linear in between
+    /// (YaRN, arXiv 2309.00071, section 3.2).
     private static func yarnRamp(
         theta: Double, headDimension: Int, original: Int, betaFast: Double, betaSlow: Double, truncates: Bool
     ) -> [Double] {

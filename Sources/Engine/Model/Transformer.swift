@@ -1,14 +1,14 @@
 import Checkpoints
 import Scheduling
 
-/// The AFMoE model: runs the rows of a step through all layers and returns logits. If it is divided into stages, each of several
-/// transformers has the layers of one, and the first also the embeddings and the head.
+/// The AFMoE model, which runs the rows of a step through all layers and returns logits. If the model is divided into stages, each
+/// transformer has the layers of one stage, and the first also has the embeddings and the LM head.
 ///
-/// A row's results are bit-identical regardless of the batch, the chunks of its prompt and the number of threads. Not Sendable:
-/// it is used only on the engine thread.
+/// A row's results are bit-identical regardless of the batch, the chunks of its prompt and the number of threads. The type is not
+/// Sendable, because only the engine thread uses it.
 package final class Transformer {
     private let config: ModelConfig
-    /// `nil` in a stage that is not the first.
+    /// The embeddings and the LM head, or `nil` in a stage that is not the first.
     private let vocabulary: ModelWeights.Vocabulary?
     private let context: ForwardContext
     private let layers: [DecoderLayer]
@@ -19,17 +19,17 @@ package final class Transformer {
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
     private let finalHidden: MatrixRowsBuffer
-    /// (hiddenSize), of one row whose hidden state is requested.
+    /// The state of one row whose hidden state is requested, (hiddenSize)
     private let pooledHidden: Buffer<Float>
-    /// The rows that came back from the last stage, (tokens, hiddenSize); `nil`: this stage has the last layer.
+    /// The rows that the last stage returned, (tokens, hiddenSize), or `nil` if this stage has the last layer.
     private let returnedRows: Buffer<Float>?
-    /// Called after each layer.
+    /// A function that is called after each layer.
     var afterLayer: (() -> Void)?
 
     /// - Parameters:
-    ///   - maxTokens: rows of the largest step
-    ///   - maxLogitRows: the maximum number of rows of a step that need logits
-    ///   - stage: the layers of `weights`; `nil`: all.
+    ///   - maxTokens: The number of rows of the largest step.
+    ///   - maxLogitRows: The maximum number of rows of a step that need logits.
+    ///   - stage: The stage of `weights`, or `nil` for the whole model.
     init(
         config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable,
         maxTokens: Int, maxLogitRows: Int, stage: Stage? = nil
@@ -51,7 +51,7 @@ package final class Transformer {
         returnedRows = stage.isFirst && !stage.isLast ? Buffer(count: maxTokens * config.hiddenSize) : nil
     }
 
-    /// Bytes of activations and logits that `init` allocates.
+    /// Returns the number of bytes of activations and logits that `init` allocates.
     static func activationBytes(
         config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int, threads: Int, stage: Stage? = nil
     ) -> Int {
@@ -63,29 +63,29 @@ package final class Transformer {
             + MatrixRowsBuffer.bytes([(logitRows, config.hiddenSize)], kernels: kernels)
     }
 
-    /// Runs one step of a model that is not divided: writes the rows' keys and values to the cache and returns the logits of the
-    /// requested rows, (logitRows, vocabularySize), valid until the next call.
+    /// Runs one step of a model that is not divided. Writes the rows' keys and values to the cache and returns the logits of the
+    /// requested rows, (logitRows, vocabularySize). They are valid until the next call.
     ///
-    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` requested ones, token ids below the vocabulary's size, and
-    ///   tables with every logical block that the rows can attend to.
+    /// - Precondition: There are at most `maxTokens` rows and `maxLogitRows` requested ones, token ids are less than the vocabulary
+    ///   size, and the tables have every logical block that the rows can attend to.
     package func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         begin(batch)
         return logits(of: batch.logitRows)
     }
 
-    /// Starts a step in the first stage: its layers, from token ids to ``residual(rows:)``.
+    /// Starts a step in the first stage: runs its layers from token ids to ``residual(rows:)``.
     ///
-    /// - Precondition: as of `forward`.
+    /// - Precondition: That of `forward`.
     func begin(_ batch: ForwardBatch) {
         prepare(batch)
         embed(batch.tokens)
         runLayers()
     }
 
-    /// Continues a step in another stage: its layers, from the residual stream of the stage before to ``residual(rows:)``.
+    /// Continues a step in another stage: runs its layers from the residual stream of the previous stage to ``residual(rows:)``.
     ///
-    /// - Parameter rows: (tokens, hiddenSize) numbers of float32.
-    /// - Precondition: at most `maxTokens` rows, and tables as of `forward`.
+    /// - Parameter rows: (tokens, hiddenSize) in float32.
+    /// - Precondition: There are at most `maxTokens` rows, and the tables meet the precondition of `forward`.
     func resume(_ batch: ForwardBatch, rows: UnsafeRawBufferPointer) {
         prepare(batch)
         context.forEachRowRange { for row in $0 { fillAngles(row: row) } }
@@ -93,11 +93,11 @@ package final class Transformer {
         runLayers()
     }
 
-    /// Takes rows that have come back from the last stage, for ``logits(of:)`` and ``forEachFinalHidden(of:_:)``.
+    /// Stores rows that the last stage returned, for ``logits(of:)`` and ``forEachFinalHidden(of:_:)``.
     ///
     /// - Parameters:
-    ///   - numbers: the rows of the step.
-    ///   - rows: (numbers, hiddenSize) numbers of float32.
+    ///   - numbers: The numbers of these rows in the step.
+    ///   - rows: (numbers, hiddenSize) in float32.
     func takeFinalRows(_ numbers: [Int], _ rows: UnsafeRawBufferPointer) {
         let bytes = config.hiddenSize * MemoryLayout<Float>.size
         let target = (returnedRows ?? context.residual).base
@@ -107,7 +107,7 @@ package final class Transformer {
         }
     }
 
-    /// The residual stream of the last step after the stage's layers, (rows, hiddenSize).
+    /// Returns the residual stream of the last step after the stage's layers, (rows, hiddenSize).
     func residual(rows: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: context.residual.base, count: rows * config.hiddenSize)
     }
@@ -132,13 +132,13 @@ package final class Transformer {
         }
     }
 
-    /// What the last step has read.
+    /// The memory traffic of the last step.
     package var traffic: MemoryTraffic {
         get { context.traffic }
         set { context.traffic = newValue }
     }
 
-    /// Observes intermediate results as (what, layer, values); for tests.
+    /// Sets a function that observes intermediate results as (probe, layer, values), for tests.
     func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {
         context.observer = observer
     }
@@ -177,13 +177,13 @@ package final class Transformer {
             width: config.hiddenSize, epsilon: config.normEpsilon)
     }
 
-    /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For more
-    /// rows than fit at once.
+    /// Returns the logits of rows of the last step, (rows, vocabularySize). They are valid until the next call of this method or of
+    /// `forward`. Call this repeatedly for more rows than fit at once.
     ///
-    /// - Precondition: at most `maxLogitRows` rows.
+    /// - Precondition: There are at most `maxLogitRows` rows.
     package func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
         precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
-        // The middle chunks of a prompt need no logits, and the LM head is the largest matrix.
+        // All chunks of a prompt but the last need no logits, and the LM head is the largest matrix.
         guard !rows.isEmpty, let vocabulary else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)

@@ -1,23 +1,24 @@
 import Foundation
 
-/// How the other ranks connect their bells to rank 0: any process may reach the port, so both sides show a secret.
+/// An invitation with which the other ranks connect their bells to rank 0. Any process can reach the port, so both sides send a
+/// secret.
 package struct BellInvitation: Equatable, Sendable {
     private static let secretBytes = 16
-    /// How long rank 0 waits for all, and another rank tries.
+    /// How long rank 0 waits for all ranks, and how long another rank tries to connect.
     static let patience = Duration.seconds(60)
-    /// How long a stranger may keep the port busy.
+    /// How long an unknown process may keep the port busy.
     private static let questionTime = Duration.seconds(2)
-    /// How long the others may take that show their secret: rank 0 may have to wait for strangers first.
+    /// How long each side waits for the other after the first secret. Rank 0 may have to reject unknown processes first.
     private static let answerTime = Duration.seconds(15)
-    /// Between two looks at messages, while rank 0 waits for connections.
+    /// The interval at which rank 0 makes progress on messages while it waits for connections.
     private static let messageInterval = Duration.milliseconds(10)
-    /// What a rank sends when it has its answer.
+    /// The bytes that a rank sends after it has received the answer.
     private static let confirmation: [UInt8] = [0]
 
-    /// Numeric addresses of rank 0, to be tried in order.
+    /// The numeric addresses of rank 0, to be tried in order.
     var addresses: [String]
     var port: UInt16
-    /// Sent by the other rank, and by rank 0 in return.
+    /// The secrets that the other rank sends, and that rank 0 sends in return.
     var question: [UInt8]
     var answer: [UInt8]
 
@@ -52,7 +53,7 @@ package struct BellInvitation: Equatable, Sendable {
 
     /// Connects the bell of a rank other than 0.
     ///
-    /// - Parameter timeout: of the bell.
+    /// - Parameter timeout: The timeout of the bell.
     func connect(rank: Int, timeout: Duration?) throws(RankFailure) -> SocketBell {
         let end = ContinuousClock.now + Self.patience
         repeat {
@@ -71,12 +72,12 @@ package struct BellInvitation: Equatable, Sendable {
             "rank \(rank) cannot connect to rank 0 at port \(port) of \(addresses.joined(separator: ", "))")
     }
 
-    /// Takes the connections of all other ranks. For rank 0. A connection counts when its rank
-    /// has confirmed the answer: it may have given up meanwhile, and connected again.
+    /// Accepts the connections of all other ranks. Only rank 0 calls this. A connection counts only after its rank has confirmed
+    /// the answer, because the rank may have given up in the meantime and connected again.
     ///
     /// - Parameters:
-    ///   - timeout: of the bell.
-    ///   - progress: lets invitations move; called every now and then.
+    ///   - timeout: The timeout of the bell.
+    ///   - progress: A function that is called repeatedly so that invitations are sent.
     func accept(
         _ listener: RankSocket, ranks: Int, timeout: Duration?, progress: () -> Void = {}
     ) throws(RankFailure) -> SocketBell {

@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// Tells builds of this program apart: a hash of the executable file.
+/// The identity of this build of the program: a hash of the executable file.
 enum BuildIdentity {
     static let current = identity(of: "/proc/self/exe")
 

@@ -1,9 +1,10 @@
 import Scheduling
 
-// The engine thread's work with other ranks. With one process there is no ring, and a step goes through the same calls.
+// The engine thread's communication with other ranks. If one process has the whole model, there is no ring, and a step uses the
+// same calls.
 
 extension EngineThread {
-    /// The commands since the last call. Waits if there is nothing to do.
+    /// Returns the commands since the last call. Waits if there is nothing to do.
     func takeCommands() throws(RankFailure) -> EngineMailbox.Content {
         let waits = begun.isEmpty && (scheduler.isIdle || isBlocked)
         let deadline = isBlocked ? scheduler.nextDeadline.map { start + $0 } : nil
@@ -16,11 +17,11 @@ extension EngineThread {
                 try ring.rest()
             }
         }
-        // A rank that is lost meanwhile is noticed in the next turn or step: commands that were taken must be followed.
+        // If a rank is lost in the meantime, the next iteration or step notices. Commands that were taken must be executed.
         return mailbox.take(waits: waits, until: deadline)
     }
 
-    /// Ends all sequences, also those that come later, with an error.
+    /// Ends all sequences with an error, including those that were submitted later.
     func failAll(_ reason: RankFailure) -> [TokenEvent] {
         mailbox.stop()
         let late = mailbox.take(waits: false).submitted.map(\.id)
@@ -34,7 +35,7 @@ extension EngineThread {
         }
     }
 
-    /// Starts a step: embeddings and this rank's layers. Returns their time.
+    /// Starts a step: runs the embeddings and this rank's layers. Returns their time.
     func begin(_ batch: ForwardBatch) throws(RankFailure) -> Duration {
         let begin = clock.now
         transformer.begin(batch)
@@ -43,17 +44,17 @@ extension EngineThread {
         return compute
     }
 
-    /// Ends the first of the steps that have begun: its logits, as of `Transformer.forward`.
+    /// Ends the first of the steps that have begun. Returns its logits, as `Transformer.forward` does.
     func complete(_ step: BegunStep) throws(RankFailure) -> UnsafeBufferPointer<Float> {
         if let reply = try ring?.complete(step.batch) {
             reply.withRows { transformer.takeFinalRows(step.batch.finalRows, $0) }
-            // Steps that have begun since have counted their own.
+            // Steps that have begun since then have counted their own traffic.
             transformer.traffic = step.traffic
         }
         return transformer.logits(of: step.batch.logitRows)
     }
 
-    /// Whether the state of all rows of a sequence after the last layer is used, not only of those that need logits.
+    /// Returns whether the state after the last layer is used for all rows of a sequence, and not only for those that need logits.
     func usesAllRows(_ id: SequenceID) -> Bool {
         isEmbedding(id) || sequences[id]?.request.promptLogprobs != nil
     }

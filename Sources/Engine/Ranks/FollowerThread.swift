@@ -1,6 +1,6 @@
 import Foundation
 
-/// The loop of a rank other than 0: takes a step from the rank before, runs its layers, and passes the step on.
+/// The loop of a rank other than 0: it receives a step from the previous rank, runs its layers, and passes the step on.
 final class FollowerThread {
     private let transformer: Transformer
     private let stage: Stage

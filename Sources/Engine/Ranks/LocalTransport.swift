@@ -4,10 +4,10 @@ import Synchronization
 /// Ranks that are threads of one process, so that tests need neither MPI nor other processes.
 final class LocalRanks: Sendable {
     private struct State {
-        /// Messages on the way: from rank, to rank.
+        /// The messages in transit, indexed by sender and receiver.
         var queues: [[[[UInt8]]]]
         var failure: RankFailure?
-        /// How often rank 0 has rung.
+        /// The number of times that the bell has rung.
         var rings = 0
         var observers: [@Sendable () -> Void] = []
     }
@@ -23,10 +23,10 @@ final class LocalRanks: Sendable {
         bells = (0..<count).map { _ in RingCount() }
     }
 
-    /// The connection of one rank.
+    /// Returns the transport of one rank.
     func transport(rank: Int) -> LocalTransport { LocalTransport(rank: rank, of: self) }
 
-    /// Acts as if the process of a rank had ended.
+    /// Simulates the end of a rank's process.
     func lose(rank: Int) {
         let observers = state.withLock { state in
             guard state.failure == nil else { return [@Sendable () -> Void]() }
@@ -50,13 +50,13 @@ final class LocalRanks: Sendable {
 
     fileprivate var failure: RankFailure? { state.withLock(\.failure) }
 
-    /// How often rank 0 has rung.
+    /// The number of times that the bell has rung.
     var rings: Int { state.withLock(\.rings) }
 
-    /// The ranks that sleep.
+    /// The sleeping ranks.
     var sleeping: [Int] { bells.indices.filter { bells[$0].isAwaited } }
 
-    /// What to call when a rank is lost, in the order of these calls.
+    /// Registers a function to call when a rank is lost. Functions are called in the order of registration.
     func onLoss(_ body: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             if state.failure == nil { state.observers.append(body) }
@@ -75,9 +75,9 @@ final class LocalRanks: Sendable {
     }
 }
 
-/// Counts rings that a rank has not yet waited for.
+/// A counter of the rings that a rank has not yet waited for.
 private final class RingCount: Sendable {
-    /// Rings less waits: below zero while the rank sleeps.
+    /// The number of rings minus the number of waits. It is negative while the rank sleeps.
     private let difference = Mutex(0)
     private let semaphore = DispatchSemaphore(value: 0)
 
@@ -94,7 +94,7 @@ private final class RingCount: Sendable {
     }
 }
 
-/// One rank's connection to the others of ``LocalRanks``.
+/// One rank's transport to the others of ``LocalRanks``.
 final class LocalTransport: RankTransport {
     private struct Bell: RankBell {
         let rank: Int

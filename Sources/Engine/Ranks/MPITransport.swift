@@ -2,24 +2,24 @@
     import CMPI
     import Foundation
 
-    /// The ranks that `mpirun` has started, by Open MPI. All calls of MPI are made on the thread that has joined.
+    /// A transport between the ranks that `mpirun` started, using Open MPI. All MPI calls are made on the thread that joined.
     ///
-    /// It never waits in MPI, which would keep the CPU busy: a rank tests its requests, and naps in between.
+    /// It never waits in MPI, which would keep the CPU busy. Instead, a rank tests its requests and sleeps briefly in between.
     final class MPITransport: RankTransport {
         let rank: Int
         let ranks: Int
         var bell: any RankBell { socketBell }
         private let socketBell: SocketBell
-        /// How long the other ranks may take to end, when rank 0 has told them.
+        /// How long the other ranks may take to end after rank 0 has told them to.
         private static let closingTime = Duration.seconds(5)
         private var messages: Messages
 
-        /// Joins the other ranks; returns when all have joined.
+        /// Joins the other ranks and returns when all have joined.
         ///
         /// - Parameters:
-        ///   - rank: of this process.
-        ///   - ranks: at least 2.
-        ///   - timeout: how long a rank may be silent; `nil`: for ever.
+        ///   - rank: The rank of this process.
+        ///   - ranks: The number of ranks, at least 2.
+        ///   - timeout: How long a rank may be silent, or `nil` for no limit.
         static func join(rank: Int, ranks: Int, timeout: Duration?) throws(RankFailure) -> MPITransport {
             guard trinity_mpi_init() == 0 else { throw .transport("MPI_Init_thread failed") }
             trinity_sharpen_naps()
@@ -34,7 +34,7 @@
                 let (listener, port) = try RankSocket.listen()
                 let invitation = BellInvitation(port: port)
                 for other in 1..<ranks { try messages.send(invitation.bytes, to: other) }
-                // Sending needs calls of MPI, while the others connect.
+                // Sending makes progress only in MPI calls, so these are made while the others connect.
                 socketBell = try invitation.accept(listener, ranks: ranks, timeout: timeout) {
                     _ = messages.progress()
                 }
@@ -67,7 +67,8 @@
 
         func progress() -> Bool { messages.progress() }
 
-        /// MPI_Finalize returns when all ranks have called it. So this first waits, with a limit, until all have come here.
+        /// MPI_Finalize returns only when all ranks have called it. This method therefore first waits, with a time limit, until all
+        /// ranks have called `close`.
         func close() throws(RankFailure) {
             var request: MPI_Request?
             guard trinity_mpi_barrier(&request) == 0 else { throw .transport("MPI_Ibarrier failed") }
@@ -90,14 +91,14 @@
         func abandon() { socketBell.close() }
     }
 
-    /// The requests of a rank that are not done.
+    /// The pending requests of a rank.
     private struct Messages {
         private typealias Transfer = (request: MPI_Request?, bytes: UnsafeMutableRawBufferPointer)
 
         private var sending: [Transfer] = []
         /// Whether a message could not be sent.
         private var hasFailed = false
-        /// By rank.
+        /// The pending receive of each rank.
         private var receiving: [Int: Transfer] = [:]
 
         mutating func send(_ bytes: [UInt8], to rank: Int) throws(RankFailure) {
@@ -115,15 +116,15 @@
             sending.append((request, copy))
         }
 
-        /// Whether all messages have left.
+        /// Makes progress and returns whether all messages have been sent.
         mutating func progress() -> Bool {
             var left: [Transfer] = []
             for var transfer in sending {
-                // A message to a rank that is gone never leaves; the bell tells that it is gone.
+                // A message to a lost rank is never sent. The bell reports that the rank is lost.
                 switch trinity_mpi_test(&transfer.request) {
                 case 1: transfer.bytes.deallocate()
                 case 0: left.append(transfer)
-                // MPI has freed the request, and may still read the bytes.
+                // MPI has freed the request and may still read the bytes.
                 default: hasFailed = true
                 }
             }
@@ -141,20 +142,20 @@
                 return nil
             }
             receiving[rank] = nil
-            // After an error, MPI may still write to them.
+            // After an error, MPI may still write to the bytes, so they are not freed.
             guard state == 1 else { throw .transport("MPI_Test of a message from rank \(rank) failed") }
             defer { transfer.bytes.deallocate() }
             return Array(transfer.bytes)
         }
 
-        /// Starts to receive the next message of a rank; `nil` if there is none.
+        /// Starts to receive the next message of a rank. Returns `nil` if there is none.
         private func begin(from rank: Int, atMost limit: Int) throws(RankFailure) -> Transfer? {
             var message: MPI_Message?
             var count: Int32 = 0
             let found = trinity_mpi_probe(Int32(rank), &message, &count)
             guard found >= 0 else { throw .transport("MPI_Improbe of rank \(rank) failed") }
             guard found == 1 else { return nil }
-            // Below zero: MPI_UNDEFINED, for more than 31 bits.
+            // A negative count is MPI_UNDEFINED, which stands for more than 31 bits.
             guard (0...limit).contains(Int(count)) else {
                 let size = count < 0 ? "2^31" : String(count)
                 throw .message(rank: rank, reason: "has \(size) bytes, more than \(limit)")

@@ -1,10 +1,10 @@
-/// Compares what ranks say about themselves.
+/// A comparison of what the ranks report about themselves.
 struct RankAgreement {
-    /// Every rank's, in order of rank.
+    /// The reports in order of rank.
     let hellos: [RankHello]
 
-    /// What the ranks differ in, with the machines: "--compute is exact on b (rank 1), fast on a (rank 0)". Empty if they fit
-    /// together.
+    /// The differences between the ranks, with their machines: "--compute is exact on b (rank 1), fast on a (rank 0)". Empty if the
+    /// ranks are compatible.
     var differences: [String] {
         var lines: [String] = []
         var names: [String] = []
@@ -23,12 +23,12 @@ struct RankAgreement {
         return lines
     }
 
-    /// The fastest kernel set that all CPUs have; `nil` if they have none in common.
+    /// The fastest kernel set that all CPUs support, or `nil` if they have none in common.
     var kernelSet: String? {
         hellos.first?.kernelSets.last { set in hellos.allSatisfy { $0.kernelSets.contains(set) } }
     }
 
-    /// Machines whose CPUs have a faster set than ``kernelSet``: "b (rank 1) has avx512".
+    /// The machines whose CPUs support a faster set than ``kernelSet``: "b (rank 1) has avx512".
     var idleKernelSets: [String] {
         guard let kernelSet else { return [] }
         return hellos.enumerated().compactMap { rank, hello in
@@ -37,12 +37,12 @@ struct RankAgreement {
         }
     }
 
-    /// How many ranks are on the machine of each rank.
+    /// The number of ranks on the machine of each rank.
     var ranksOnMachine: [Int] {
         hellos.map { hello in hellos.count { $0.machine == hello.machine } }
     }
 
-    /// Whether each rank shares CPUs with another one of its machine: neither may then pin its threads.
+    /// Whether each rank shares CPUs with another rank on its machine. Such ranks must not pin their threads.
     var sharesCPUs: [Bool] {
         hellos.indices.map { rank in
             hellos.indices.contains { other in
@@ -52,22 +52,22 @@ struct RankAgreement {
         }
     }
 
-    /// How many ranks are in the control group of each rank.
+    /// The number of ranks in the control group of each rank.
     var ranksInGroup: [Int] {
         hellos.map { hello in hellos.count { $0.machine == hello.machine && $0.group == hello.group } }
     }
 
-    /// The memory that each rank may use: an equal share of its machine's and of its control group's.
+    /// The memory that each rank may use: an equal share of its machine's and of its control group's memory, whichever is smaller.
     var memory: [Int] {
         hellos.indices.map { rank in
             min(hellos[rank].machineMemory / ranksOnMachine[rank], hellos[rank].groupMemory / ranksInGroup[rank])
         }
     }
 
-    /// The layers of each rank.
+    /// Returns the number of layers of each rank.
     ///
-    /// - Parameter given: by the operator, for weights in all of the ``memory``; `nil`: so that the slowest rank is as fast as
-    ///   possible, with an eighth of the memory left for activations and the KV cache.
+    /// - Parameter given: The numbers that the operator chose, for weights in all of the ``memory``. With `nil`, layers are divided
+    ///   so that the slowest rank is as fast as possible, and an eighth of the memory remains for activations and the KV cache.
     func layerCounts(_ planner: StagePlanner, given: [Int]?) throws(StagePlanner.Failure) -> [Int] {
         guard let given else { return try planner.layerCounts(memory: memory.map { $0 - $0 / 8 }) }
         try planner.check(given, memory: memory)

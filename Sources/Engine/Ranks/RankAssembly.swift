@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import Scheduling
 
-/// What ranks agree on while they load, and this rank's part.
+/// The agreement of the ranks during loading, and this rank's part of the model.
 struct RankAssembly {
     let group: RankGroup
     let stage: Stage
@@ -13,7 +13,8 @@ struct RankAssembly {
 
     /// Agrees on the stages and the kernels.
     ///
-    /// - Throws: `RankFailure.mismatch` if ranks differ in what must be the same; `StagePlanner.Failure`.
+    /// - Throws: `RankFailure.mismatch` if ranks differ in what must be the same; `StagePlanner.Failure` if the layers cannot be
+    ///   divided.
     init(
         _ group: RankGroup, _ options: EngineOptions, _ config: ModelConfig, _ checkpoint: Checkpoint, _ logger: Logger
     ) throws {
@@ -32,13 +33,13 @@ struct RankAssembly {
         stage = Stage.stages(layerCounts: terms.layerCounts)[group.rank]
     }
 
-    /// The kernels that all CPUs have; `nil`: as chosen.
+    /// The kernels that all CPUs support, or `nil` to use the kernels chosen before.
     var kernelSet: KernelSet? { terms.kernelSet.flatMap(KernelSet.init) }
 
     /// Whether another rank may use the same CPUs.
     var sharesCPUs: Bool { terms.sharesCPUs[group.rank] }
 
-    /// This rank's share of the memory that is free now.
+    /// This rank's share of the memory that is currently free.
     var freeMemory: Int {
         MemoryPlan.freeMemory(
             ranksOnMachine: terms.ranksOnMachine[group.rank], ranksInGroup: terms.ranksInGroup[group.rank])
@@ -54,14 +55,14 @@ struct RankAssembly {
         StepBounds(options, config: config, geometry: geometry)
     }
 
-    /// Waits until all ranks have come so far; throws if one of them has failed before.
+    /// Waits until all ranks have called this. Throws if one of them has failed before.
     func waitForAll() throws {
         _ = try group.agree([]) { _ in [] }
     }
 
-    /// Agrees on the number of blocks: the least of all ranks.
+    /// Agrees on the number of blocks, which is the smallest number of all ranks.
     ///
-    /// - Parameter own: as many as fit this rank.
+    /// - Parameter own: The number of blocks that fit on this rank.
     func blocks(_ own: Int) throws -> Int {
         func bytes(_ count: Int) -> [UInt8] {
             var writer = RankWriter()
@@ -110,13 +111,13 @@ struct RankAssembly {
             terms: terms.map { RankHello.Term(name: $0.0, value: $0.1) })
     }
 
-    /// Identifies the running system of this machine, containers included.
+    /// An id of the running system of this machine, which is the same in all of its containers.
     private static var machine: String {
         let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
         return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
     }
 
-    /// Identifies the control group, in few bytes.
+    /// A short id of the control group.
     private static var controlGroup: String {
         var fingerprint = Fingerprint()
         fingerprint.add(ControlGroup.identity)

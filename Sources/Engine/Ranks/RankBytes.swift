@@ -1,11 +1,11 @@
-/// What a message between ranks lacks, so that it cannot be read.
+/// The reason why a message between ranks cannot be read.
 package struct RankMessageError: Error, Equatable {
     package var reason: String
-    /// Whether another version of the protocol was spoken.
+    /// Whether the message has another version of the protocol.
     package var isOtherVersion = false
 }
 
-/// Writes little-endian numbers and texts of a message.
+/// A writer of the little-endian numbers and texts of a message.
 struct RankWriter {
     private(set) var bytes: [UInt8] = []
 
@@ -13,7 +13,7 @@ struct RankWriter {
         withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
     }
 
-    /// UTF-8 after its length in 4 bytes.
+    /// Appends the length in 4 bytes and then the text in UTF-8.
     mutating func add(_ text: String) {
         let utf8 = Array(text.utf8)
         add(UInt32(utf8.count))
@@ -25,8 +25,8 @@ struct RankWriter {
     }
 }
 
-/// Reads what ``RankWriter`` has written. Every number is checked against the bytes that are left, so that no length makes it
-/// allocate more than the message has.
+/// A reader of messages written by ``RankWriter``. Every length is checked against the remaining bytes, so that no length makes the
+/// reader allocate more than the size of the message.
 struct RankReader {
     private let bytes: [UInt8]
     private(set) var offset = 0
@@ -44,7 +44,7 @@ struct RankReader {
         return Number(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Number.self) })
     }
 
-    /// A number of 4 bytes in `bounds`.
+    /// Reads a 4-byte number in `bounds`.
     mutating func count(in bounds: ClosedRange<Int>, _ name: String) throws(RankMessageError) -> Int {
         let value = Int(try integer(UInt32.self))
         guard bounds.contains(value) else {
@@ -60,7 +60,7 @@ struct RankReader {
         return String(decoding: bytes[offset..<offset + length], as: UTF8.self)
     }
 
-    /// A list of at most `limit` elements, each of at least one byte.
+    /// Reads a list of at most `limit` elements, each of at least one byte.
     mutating func list<Element>(
         atMost limit: Int, _ element: (inout RankReader) throws(RankMessageError) -> Element
     ) throws(RankMessageError) -> [Element] {

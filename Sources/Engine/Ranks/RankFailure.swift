@@ -1,22 +1,22 @@
-/// Why ranks cannot work together. It ends all of them.
+/// The reason why ranks cannot work together. A failure ends all ranks.
 public enum RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Its process or its host is gone.
+    /// The rank's process or host has ended.
     case lost(rank: Int)
-    /// Its process or its host has stopped.
+    /// The rank's process or host does not respond.
     case timeout(rank: Int, seconds: Double)
-    /// A step has gone around the ranks for too long, although all of them are there.
+    /// A step has been in the ring for too long, although all ranks are connected.
     case noReply(seconds: Double)
-    /// It sent a message that breaks the protocol.
+    /// The rank sent a message that violates the protocol.
     case message(rank: Int, reason: String)
-    /// The ranks differ in build, model or options: all differences.
+    /// The ranks differ in build, model or options. All differences are listed.
     case mismatch([String])
     /// Another rank ended with this reason and exit code.
     case ended(rank: Int, reason: String, code: Int32)
     /// Messages cannot be sent.
     case transport(String)
 
-    /// The exit code of the process: 78 (EX_CONFIG) if the ranks do not fit together, otherwise 70 (EX_SOFTWARE), or 1 if a rank
-    /// cannot load its part of the model.
+    /// The exit code of the process: 78 (EX_CONFIG) if the ranks are not compatible, 1 if a rank cannot load its part of the model,
+    /// and otherwise 70 (EX_SOFTWARE).
     public var exitCode: Int32 {
         switch self {
         case .mismatch: 78
@@ -40,7 +40,7 @@ public enum RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension RankFailure {
-    /// What a message of another rank lacks. Another version of the protocol is another build.
+    /// Creates the failure for an invalid message of another rank. Another version of the protocol means another build.
     init(_ error: RankMessageError, from rank: Int) {
         self =
             error.isOtherVersion

@@ -1,13 +1,13 @@
 import Logging
 
-/// A rank other than 0: loads its layers and computes them for rank 0, until rank 0 stops it. All of its work happens on one
-/// thread.
+/// A rank other than 0. It loads its layers and computes them for rank 0, until rank 0 stops it. All of its work happens on one
+/// thread, apart from the compute threads.
 public final class RankFollower: Sendable {
-    /// How it ended.
+    /// The way in which the rank ended.
     public enum End: Sendable {
         /// Rank 0 has stopped all ranks.
         case stopped
-        /// The text is the reason, for the operator.
+        /// The rank failed. The text is the reason, for the operator.
         case failed(String, exitCode: Int32)
     }
 
@@ -17,9 +17,9 @@ public final class RankFollower: Sendable {
     private let onEnd: @Sendable (End) -> Void
 
     /// - Parameters:
-    ///   - options: with ``EngineOptions/joinRanks``, and otherwise those of rank 0.
-    ///   - onReady: called from its thread when the layers are loaded on all ranks.
-    ///   - onEnd: called from its thread, once.
+    ///   - options: The options of rank 0, with ``EngineOptions/joinRanks`` set.
+    ///   - onReady: A function that is called on the rank's thread when all ranks have loaded their layers.
+    ///   - onEnd: A function that is called once, on the rank's thread.
     public init(
         options: EngineOptions, logger: Logger, onReady: @escaping @Sendable () -> Void = {},
         onEnd: @escaping @Sendable (End) -> Void
@@ -30,9 +30,9 @@ public final class RankFollower: Sendable {
         self.onEnd = onEnd
     }
 
-    /// Starts the thread. Call once.
+    /// Starts the thread. Call this once.
     ///
-    /// - Throws: if the system refuses to create a thread.
+    /// - Throws: `SystemThread.Failure` if the system refuses to create the thread.
     public func start() throws(SystemThread.Failure) {
         try SystemThread.start("engine", stackBytes: 8 << 20) { [self] in onEnd(run()) }
     }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// A rank's view of all ranks: waits for their messages, and agrees with them at start. Used on one thread.
+/// A rank's view of all ranks, with which it waits for their messages and agrees with them at start. Used on one thread.
 package final class RankGroup {
-    /// How long a wait keeps the CPU before it naps.
+    /// How long a wait spins before it sleeps.
     private static let spinning = Duration.microseconds(300)
     private static let naps = Duration.microseconds(50)...Duration.microseconds(500)
-    /// How much longer than ``timeout`` the bell may take to notice that a rank has stopped.
+    /// How much longer than ``timeout`` the bell may take to notice that a rank does not respond.
     private static let bellTime = Duration.seconds(1)
 
     let transport: any RankTransport
-    /// How long rank 0 waits for the reply to a step; `nil`: as long as it takes.
+    /// How long rank 0 waits for the reply to a step, or `nil` for no limit.
     let timeout: Duration?
     private let clock = ContinuousClock()
 
@@ -21,7 +21,7 @@ package final class RankGroup {
     var rank: Int { transport.rank }
     var ranks: Int { transport.ranks }
 
-    /// Throws if another rank is gone.
+    /// Throws if another rank is lost.
     func check() throws(RankFailure) {
         if let failure = transport.bell.failure { throw failure }
     }
@@ -29,13 +29,13 @@ package final class RankGroup {
     /// Waits for a message from a rank.
     ///
     /// - Parameters:
-    ///   - limit: its most bytes.
+    ///   - limit: The maximum size of the message in bytes.
     func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8] {
         try wait { () throws(RankFailure) in try transport.receive(from: rank, atMost: limit) }
     }
 
-    /// Waits for the reply of the last rank to a step, as long as ``timeout``. A rank that has stopped meanwhile is named: the bell
-    /// gets the time to notice it first.
+    /// Waits for the reply of the last rank to a step, for at most ``timeout`` plus the time that the bell needs, so that the error
+    /// can name a rank that does not respond.
     func receiveReply(atMost limit: Int) throws(RankFailure) -> [UInt8] {
         let failure = timeout.map { RankFailure.noReply(seconds: $0 / .seconds(1)) }
         return try wait(failing: failure, after: timeout.map { $0 + Self.bellTime }) { () throws(RankFailure) in
@@ -43,14 +43,14 @@ package final class RankGroup {
         }
     }
 
-    /// Waits until all sent messages have left.
+    /// Waits until all messages have been sent.
     func flush() throws(RankFailure) {
         try wait(failing: .transport("a message has not left for 5 s"), after: .seconds(5)) { () throws(RankFailure) in
             transport.progress() ? () : nil
         }
     }
 
-    /// Calls `body` until it returns something, or throws `failure` after a time.
+    /// Calls `body` until it returns a value, or throws `failure` after a time limit.
     private func wait<Result>(
         failing failure: RankFailure? = nil, after limit: Duration? = nil, _ body: () throws(RankFailure) -> Result?
     ) throws(RankFailure) -> Result {
@@ -67,21 +67,21 @@ package final class RankGroup {
         }
     }
 
-    /// One agreement of all ranks: each sends a report to rank 0, which sends its decision to all. Each rank calls this the same
-    /// number of times, in the same order.
+    /// Reaches an agreement of all ranks: each sends a report to rank 0, which sends its decision to all. All ranks call this the
+    /// same number of times and in the same order.
     ///
     /// - Parameters:
-    ///   - report: this rank's, at most 64 KB.
-    ///   - decide: called on rank 0 with all reports, its own first.
-    /// - Returns: the decision.
-    /// - Throws: `RankFailure.ended` if another rank cannot go on; what `decide` throws.
+    ///   - report: The report of this rank, at most 64 KB.
+    ///   - decide: A function that is called on rank 0 with all reports in order of rank.
+    /// - Returns: The decision.
+    /// - Throws: `RankFailure.ended` if another rank cannot continue, and the errors of `decide`.
     func agree(_ report: [UInt8], _ decide: ([[UInt8]]) throws -> [UInt8]) throws -> [UInt8] {
         guard rank == 0 else {
             try send(.report, report, to: 0)
             return try body(of: receive(from: 0, atMost: RankMessage.shortBytes), .decision, from: 0)
         }
         var reports: [[UInt8]?] = [report] + [[UInt8]?](repeating: nil, count: ranks - 1)
-        // In the order of arrival: a rank that has failed must not wait for a slow one.
+        // Reports are read in order of arrival, so that the failure of one rank is noticed before a slow rank reports.
         while reports.contains(where: { $0 == nil }) {
             let (sender, bytes) = try wait { () throws(RankFailure) in
                 for sender in reports.indices where reports[sender] == nil {
@@ -102,7 +102,7 @@ package final class RankGroup {
         try transport.send(kind.writer.bytes + body, to: rank)
     }
 
-    /// The rest of a message of this kind.
+    /// Returns the body of a message of this kind.
     private func body(of bytes: [UInt8], _ kind: RankMessage, from sender: Int) throws(RankFailure) -> [UInt8] {
         try read(bytes, from: sender) { (reader) throws(RankMessageError) -> [UInt8]? in
             guard try RankMessage.read(&reader) == kind else { return nil }
@@ -110,7 +110,7 @@ package final class RankGroup {
         }
     }
 
-    /// Reads a message; `body` returns `nil` for a kind that it does not expect.
+    /// Reads a message. `body` returns `nil` for a kind that it does not expect.
     func read<Result>(
         _ bytes: [UInt8], from sender: Int, _ body: (inout RankReader) throws(RankMessageError) -> Result?
     ) throws(RankFailure) -> Result {
@@ -125,7 +125,7 @@ package final class RankGroup {
         throw failure
     }
 
-    /// What another rank has announced.
+    /// Returns the failure that another rank announced.
     private static func failure(in bytes: [UInt8], from sender: Int) throws(RankMessageError) -> RankFailure {
         var reader = RankReader(bytes)
         let kind = try RankMessage.read(&reader)
@@ -134,12 +134,12 @@ package final class RankGroup {
         return .ended(rank: sender, reason: try reader.text(atMost: RankMessage.shortBytes), code: code)
     }
 
-    /// Tells the other ranks that this one cannot go on: rank 0 tells all, another one tells rank 0. Waits a moment until they
-    /// have heard it.
+    /// Tells the other ranks that this one cannot continue. Rank 0 tells all ranks, and any other rank tells rank 0. Waits until
+    /// the messages have been sent.
     func announce(_ error: any Error) {
         var code: Int32 = 1
         if let failure = error as? RankFailure {
-            // The sender has ended already.
+            // The sender has already ended.
             if case .ended = failure, rank != 0 { return }
             code = failure.exitCode
         }
@@ -151,7 +151,7 @@ package final class RankGroup {
             for receiver in receivers { try transport.send(writer.bytes, to: receiver) }
             try flush()
         } catch {
-            // They will notice that this rank is gone.
+            // They will notice that this rank is lost.
         }
     }
 }

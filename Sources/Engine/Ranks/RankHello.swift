@@ -1,25 +1,25 @@
-/// What a rank says about itself when it starts.
+/// The report of a rank about itself at start.
 package struct RankHello: Equatable {
     /// A property that must be the same on all ranks.
     package struct Term: Equatable {
-        /// As in messages: "--compute", "the build".
+        /// The name in messages, such as "--compute" or "the build".
         var name: String
         var value: String
     }
 
-    /// The name of the machine, for messages.
+    /// The host name, for messages.
     var host: String
-    /// Differs between machines, and is the same for all ranks of one.
+    /// An id that is the same for all ranks of one machine and differs between machines.
     var machine: String
-    /// Differs between control groups of a machine.
+    /// An id that differs between the control groups of a machine.
     var group: String
-    /// The bytes that are free on the machine, for all of its ranks.
+    /// The number of bytes that are free on the machine, for all of its ranks.
     var machineMemory: Int
-    /// The bytes that the control group may still use, for all of its ranks.
+    /// The number of bytes that the control group may still use, for all of its ranks.
     var groupMemory: Int
-    /// Numbers of the CPUs that it may use.
+    /// The numbers of the CPUs that the rank may use.
     var cpus: [Int]
-    /// Kernel sets of the CPU, in ascending order of speed.
+    /// The kernel sets that the CPU supports, in ascending order of speed.
     var kernelSets: [String]
     var terms: [Term]
 

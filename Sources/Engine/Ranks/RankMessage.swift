@@ -1,31 +1,32 @@
-/// The kinds of messages between ranks. Each message begins with the protocol's mark and version and its kind, in 8 bytes.
+/// The kinds of messages between ranks. Each message begins with an 8-byte header: the protocol's magic number, its version and the
+/// kind.
 ///
-/// While ranks start, every other rank reports to rank 0, which answers all with a decision. Then steps go around: from rank 0
-/// to 1, ..., to the last rank, and the reply from the last to rank 0. Messages between two ranks arrive in order.
+/// At start, every other rank sends a report to rank 0, which sends a decision to all. After that, steps go around the ring: from
+/// rank 0 to rank 1, and so on to the last rank, which sends the reply to rank 0. Messages between two ranks arrive in order.
 enum RankMessage: UInt8 {
-    /// To rank 0, which decides when it has all.
+    /// A report to rank 0, which decides when it has all reports.
     case report = 1
-    /// From rank 0, after the reports.
+    /// The decision of rank 0 after the reports.
     case decision
-    /// To rank 0 or from it: the sender cannot go on. An exit code in 4 bytes, and a text.
+    /// A message to or from rank 0: the sender cannot continue. It contains an exit code in 4 bytes and a text.
     case failure
-    /// ``StepMessage``, to the next rank.
+    /// A ``StepMessage`` to the next rank.
     case step
-    /// ``StepReply``, from the last rank to rank 0.
+    /// A ``StepReply`` from the last rank to rank 0.
     case reply
-    /// Nothing comes before the bell rings; passed on to the next rank.
+    /// No message follows before the bell rings. Each rank passes this on to the next one.
     case rest
-    /// Nothing comes anymore; passed on to the next rank.
+    /// No message follows. Each rank passes this on to the next one.
     case stop
 
-    /// "TRNP"
+    /// The magic number "TRNP".
     private static let mark: UInt32 = 0x504E_5254
     static let version: UInt16 = 1
     static let headerBytes = 8
-    /// The most bytes of a message that is not about a step.
+    /// The maximum size in bytes of a message that is not about a step.
     static let shortBytes = 1 << 16
 
-    /// The mark and the version.
+    /// A writer that has written the magic number and the version.
     static var start: RankWriter {
         var writer = RankWriter()
         writer.add(mark)
@@ -33,7 +34,7 @@ enum RankMessage: UInt8 {
         return writer
     }
 
-    /// The beginning of a message of this kind.
+    /// A writer that has written the header of this kind.
     var writer: RankWriter {
         var writer = Self.start
         writer.add(rawValue)
@@ -41,7 +42,7 @@ enum RankMessage: UInt8 {
         return writer
     }
 
-    /// Reads the beginning of a message.
+    /// Reads the header of a message.
     static func read(_ reader: inout RankReader) throws(RankMessageError) -> RankMessage {
         try readStart(&reader)
         let kind: UInt8 = try reader.integer()
@@ -50,7 +51,7 @@ enum RankMessage: UInt8 {
         return message
     }
 
-    /// Reads the mark and the version.
+    /// Reads the magic number and the version.
     static func readStart(_ reader: inout RankReader) throws(RankMessageError) {
         guard try reader.integer() == mark else { throw RankMessageError(reason: "is not a message of this protocol") }
         let version: UInt16 = try reader.integer()

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Rank 0's end of the ring: sends steps to rank 1 and takes the replies of the last rank. Used on one thread.
+/// Rank 0's end of the ring, which sends steps to rank 1 and receives the replies of the last rank. Used on one thread.
 final class RankRing {
-    /// An idle ring waits so long for the next step before the other ranks sleep.
+    /// How long an idle ring waits for the next step before the other ranks sleep.
     static let restDelay = Duration.milliseconds(50)
-    /// A reply that has come when it is wanted takes less.
+    /// The time below which a wait means that the reply had already arrived.
     private static let shortWait = Duration.microseconds(50)
 
     let group: RankGroup
@@ -14,15 +14,15 @@ final class RankRing {
     private var started: UInt64 = 0
     private var completed: UInt64 = 0
     private(set) var isResting = false
-    /// Of all ranks.
+    /// The totals of all ranks.
     private(set) var totals: [RankStatistics]
     /// The stages' times of the last completed step.
     private var lastTimes: [StageTime] = []
-    /// When the step was sent that found no other on the way, if the other ranks were awake.
+    /// The number and the start time of the last step that was sent while no other was in flight and the other ranks were awake.
     private var loneStart: (step: UInt64, time: ContinuousClock.Instant)?
-    /// The time of the last step's messages, if they have met no other step.
+    /// The time of the last step's messages, if no other step was in flight.
     private(set) var lastMessageTime: Duration?
-    /// How long the last reply was waited for.
+    /// The time of the wait for the last reply.
     private(set) var lastWait = Duration.zero
 
     init(_ group: RankGroup, bounds: StepBounds) {
@@ -35,8 +35,8 @@ final class RankRing {
     /// Sends a step.
     ///
     /// - Parameters:
-    ///   - rows: the residual stream after this rank's layers.
-    ///   - compute: the time of this rank's layers.
+    ///   - rows: The residual stream after this rank's layers.
+    ///   - compute: The time of this rank's layers.
     func begin(_ batch: ForwardBatch, rows: UnsafeBufferPointer<Float>, compute: Duration) throws(RankFailure) {
         if started == completed, !isResting { loneStart = (started, clock.now) }
         try wake()
@@ -46,7 +46,7 @@ final class RankRing {
         started += 1
     }
 
-    /// Waits for the reply to the first of the steps that are on the way.
+    /// Waits for the reply to the first of the steps in flight.
     func complete(_ batch: ForwardBatch) throws(RankFailure) -> StepReply {
         let begin = clock.now
         let last = group.ranks - 1
@@ -58,7 +58,7 @@ final class RankRing {
         }
         lastWait = clock.now - begin
         lastMessageTime = nil
-        // If the reply was not waited for, it may have come earlier.
+        // Without a wait, the reply may have arrived earlier.
         if let loneStart, loneStart.step == completed, lastWait > Self.shortWait {
             let compute = reply.times.dropFirst().reduce(0) { $0 + Double($1.compute) }
             lastMessageTime = clock.now - loneStart.time - .seconds(compute / 1e9)
@@ -73,9 +73,9 @@ final class RankRing {
         return reply
     }
 
-    /// The times of the stages in the last step. Rank 0's also has the time to end the step without the wait.
+    /// Returns the times of the stages in the last step. That of rank 0 includes the time to end the step, without the wait.
     ///
-    /// - Parameter end: how long it took to end the step, from the wait for its reply to the report.
+    /// - Parameter end: The time to end the step, from the start of the wait for its reply to the report.
     func stageTimes(endingTook end: Duration) -> [Duration] {
         var times = lastTimes.map { Duration.nanoseconds(Int64(clamping: $0.compute)) }
         if !times.isEmpty { times[0] += end - lastWait }
@@ -90,7 +90,7 @@ final class RankRing {
         try group.flush()
     }
 
-    /// Ends the other ranks.
+    /// Stops the other ranks.
     func stop() throws(RankFailure) {
         try group.check()
         try wake()

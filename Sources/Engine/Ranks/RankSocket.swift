@@ -1,21 +1,21 @@
 import Foundation
 
-/// A TCP connection that soon notices that the other host is gone.
+/// A TCP connection that detects within seconds that the other host is lost.
 final class RankSocket: Sendable {
-    /// What `receive` has found.
+    /// The result of `receive`.
     enum Received {
         case bytes(ArraySlice<UInt8>)
         case nothing
-        /// The connection has ended, or its host does not answer.
+        /// The connection has ended, or the host does not respond.
         case end
     }
 
-    /// The time after which a host that does not answer is gone, in milliseconds; probes are sent every second.
+    /// The time in milliseconds after which a host that does not respond counts as lost. Probes are sent every second.
     private static let timeout: Int32 = 3_000
 
     let descriptor: Int32
 
-    /// - Parameter descriptor: owned from now on.
+    /// - Parameter descriptor: The file descriptor, which this object then owns.
     init(_ descriptor: Int32) {
         self.descriptor = descriptor
         for (level, option, value) in [
@@ -32,7 +32,7 @@ final class RankSocket: Sendable {
         close(descriptor)
     }
 
-    /// Sends without waiting; bytes that do not fit the socket's buffer are dropped.
+    /// Sends without waiting. Bytes that do not fit in the socket's buffer are dropped.
     func send(_ bytes: [UInt8]) {
         _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
     }
@@ -46,7 +46,7 @@ final class RankSocket: Sendable {
         return .end
     }
 
-    /// Waits for exactly `count` bytes, `limit` at most; `nil` if they do not come.
+    /// Waits at most `limit` for exactly `count` bytes. Returns `nil` if they do not arrive.
     func receive(_ count: Int, within limit: Duration) -> [UInt8]? {
         var bytes: [UInt8] = []
         let end = ContinuousClock.now + limit
@@ -75,7 +75,7 @@ final class RankSocket: Sendable {
 }
 
 extension RankSocket {
-    /// Connects to a numeric address; `nil` if there is no answer within `limit`.
+    /// Connects to a numeric address. Returns `nil` if there is no answer within `limit`.
     static func connect(_ host: String, port: UInt16, within limit: Duration) -> RankSocket? {
         guard let address = SocketAddress(host, port: port) else { return nil }
         let descriptor = socket(
@@ -92,7 +92,8 @@ extension RankSocket {
 
     /// Listens on a port that the system chooses, on all addresses.
     static func listen() throws(RankFailure) -> (socket: RankSocket, port: UInt16) {
-        // "::" is IPv4 too, unless the system has no IPv6: also where sockets of IPv6 are not by default (net.ipv6.bindv6only).
+        // "::" also accepts IPv4, unless the system has no IPv6. IPV6_V6ONLY is switched off explicitly because net.ipv6.bindv6only
+        // may set it by default.
         for host in ["::", "0.0.0.0"] {
             guard let address = SocketAddress(host, port: 0) else { continue }
             let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -111,7 +112,7 @@ extension RankSocket {
         throw .transport("cannot listen for other ranks: \(String(cString: strerror(errno)))")
     }
 
-    /// Waits for a connection.
+    /// Waits for a connection. Returns `nil` if none arrives.
     func accept(until end: ContinuousClock.Instant) -> RankSocket? {
         guard wait(for: POLLIN, until: end) else { return nil }
         let accepted = Foundation.accept(descriptor, nil, nil)
@@ -121,7 +122,7 @@ extension RankSocket {
     }
 }
 
-/// A numeric address of IPv4 or IPv6.
+/// A numeric IPv4 or IPv6 address.
 struct SocketAddress {
     let family: Int32
     private let bytes: [UInt8]
@@ -145,7 +146,7 @@ struct SocketAddress {
         }
     }
 
-    /// The port of a socket.
+    /// Returns the port of a socket.
     static func port(of descriptor: Int32) -> UInt16? {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -153,11 +154,11 @@ struct SocketAddress {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
         }
         guard code == 0 else { return nil }
-        // The port is at the same place in both families.
+        // The port is at the same offset in both address families.
         return withUnsafeBytes(of: &storage) { UInt16(bigEndian: $0.load(fromByteOffset: 2, as: UInt16.self)) }
     }
 
-    /// The addresses of this machine, those of loopback last, without link-local ones.
+    /// Returns the addresses of this machine without link-local ones. Loopback addresses are last.
     static func ownAddresses() -> [String] {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return ["127.0.0.1"] }

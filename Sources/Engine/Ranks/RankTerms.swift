@@ -1,16 +1,16 @@
-/// What all ranks have agreed on.
+/// The terms that all ranks have agreed on.
 package struct RankTerms: Equatable {
-    /// The layers of each rank.
+    /// The number of layers of each rank.
     var layerCounts: [Int]
-    /// `nil`: each rank's own choice, which is the same.
+    /// The kernel set, or `nil` if each rank makes the same choice by itself.
     var kernelSet: String?
-    /// The machine's name of each rank.
+    /// The host name of each rank.
     var hosts: [String]
-    /// How many ranks are on the machine of each rank: they share its memory.
+    /// The number of ranks on the machine of each rank, which share its memory.
     var ranksOnMachine: [Int]
-    /// How many of these are in the control group of each rank: they share its limit.
+    /// The number of these ranks in the control group of each rank, which share its limit.
     var ranksInGroup: [Int]
-    /// Whether a rank shares CPUs with another one.
+    /// Whether each rank shares CPUs with another rank.
     var sharesCPUs: [Bool]
 
     package var bytes: [UInt8] {
@@ -40,8 +40,8 @@ package struct RankTerms: Equatable {
     }
 
     /// - Parameters:
-    ///   - ranks: how many there are.
-    ///   - layers: of the model.
+    ///   - ranks: The number of ranks.
+    ///   - layers: The number of layers of the model.
     package init(_ bytes: [UInt8], ranks: Int, layers: Int) throws(RankMessageError) {
         var reader = RankReader(bytes)
         (layerCounts, hosts, ranksOnMachine, ranksInGroup, sharesCPUs) = ([], [], [], [], [])

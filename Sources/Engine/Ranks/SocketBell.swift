@@ -2,9 +2,9 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// A bell between processes: a TCP connection from every other rank to rank 0. Its bytes are beats, which say that a process runs,
-/// and rings, which wake a rank. Its end tells that a process is gone, timeouts of the system tell that a host is, and missing beats
-/// that a process has stopped. A thread waits for all of them.
+/// A bell between processes that uses a TCP connection from every other rank to rank 0. Its bytes are heartbeats, which show that a
+/// process is running, and rings, which wake a rank. The end of a connection shows that a process has ended, timeouts of the system
+/// show that a host is lost, and missing heartbeats show that a process does not respond. One thread waits for all connections.
 final class SocketBell: RankBell {
     private struct State {
         var failure: RankFailure?
@@ -15,22 +15,22 @@ final class SocketBell: RankBell {
     private static let beatByte: UInt8 = 0
     private static let ringByte: UInt8 = 1
     private static let beatInterval = Duration.milliseconds(250)
-    /// The shortest timeout, so that a late beat is no failure.
+    /// The minimum timeout, so that a late heartbeat is not a failure.
     private static let shortestTimeout = Duration.seconds(1)
-    /// When its turns are as far apart, this process itself has stopped.
+    /// If two iterations are further apart than this, this process itself was stopped.
     private static let longestTurn = Duration.seconds(1)
 
-    /// Descriptors by rank: of rank 0 all others', of another rank that to rank 0.
+    /// The connections by rank: on rank 0 those to all other ranks, on another rank the one to rank 0.
     private let sockets: [Int: RankSocket]
-    /// How long a rank may be silent; `nil`: for ever.
+    /// How long a rank may be silent, or `nil` for no limit.
     private let timeout: Duration?
     private let state = Mutex(State())
     private let rings = DispatchSemaphore(value: 0)
 
     /// - Parameters:
-    ///   - sockets: connections by rank; owned from now on.
-    ///   - timeout: how long a rank may be silent, at least a second; `nil`: for ever.
-    /// - Throws: if the system refuses to create the thread.
+    ///   - sockets: The connections by rank, which this object then owns.
+    ///   - timeout: How long a rank may be silent, at least a second, or `nil` for no limit.
+    /// - Throws: `RankFailure.transport` if the system refuses to create the thread.
     init(_ sockets: [Int: RankSocket], timeout: Duration?) throws(RankFailure) {
         self.sockets = sockets
         self.timeout = timeout.map { max($0, Self.shortestTimeout) }
@@ -59,24 +59,24 @@ final class SocketBell: RankBell {
         if isLost { body() }
     }
 
-    /// From now on, a connection that ends is not a loss.
+    /// Stops treating the end of a connection as a loss.
     func expectEnd() {
         state.withLock { $0.isClosing = true }
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     func close() {
         expectEnd()
         for socket in sockets.values { socket.shutDown() }
     }
 
-    /// The thread: until all connections have ended.
+    /// The body of the thread. It runs until all connections have ended.
     private func watch() {
         let clock = ContinuousClock()
         var open = sockets
         var turn = clock.now
         var nextBeat = turn
-        // Rank 0 sends its first beat when all others have connected.
+        // Rank 0 sends its first heartbeat after all other ranks have connected.
         var heard = sockets.mapValues { _ in turn + BellInvitation.patience }
         while !open.isEmpty {
             let ranks = open.keys.sorted()
@@ -110,7 +110,7 @@ final class SocketBell: RankBell {
         }
     }
 
-    /// The first failure counts.
+    /// Records a failure. Only the first one counts.
     private func fail(_ failure: RankFailure) {
         let observers: [@Sendable () -> Void]? = state.withLock { state in
             guard !state.isClosing, state.failure == nil else { return nil }

@@ -1,8 +1,8 @@
 import Checkpoints
 
 /// The consecutive layers of a model that one process computes, with their part of the KV cache. The stages of all processes
-/// together are the model; each process is a *rank*, numbered from 0. Rank 0 also has the embeddings, the last norm and the LM
-/// head, and everything that is not the model: scheduler, sampler, text, HTTP.
+/// together are the model. Each process is a *rank*, numbered from 0. Rank 0 also has the embeddings, the last norm and the LM
+/// head, and everything outside the model: scheduler, sampler, text, HTTP.
 public struct Stage: Sendable, Equatable {
     public let rank: Int
     public let ranks: Int
@@ -14,13 +14,13 @@ public struct Stage: Sendable, Equatable {
         self.layers = layers
     }
 
-    /// All layers in one process.
+    /// Returns the stage with all layers, for one process.
     static func whole(_ config: ModelConfig) -> Stage { Stage(rank: 0, ranks: 1, layers: 0..<config.layers) }
 
     var isFirst: Bool { rank == 0 }
     var isLast: Bool { rank == ranks - 1 }
 
-    /// Stages with these numbers of layers, in order.
+    /// Returns stages with these numbers of layers, in order.
     package static func stages(layerCounts: [Int]) -> [Stage] {
         var stages: [Stage] = []
         for (rank, count) in layerCounts.enumerated() {

@@ -2,19 +2,19 @@ import Checkpoints
 import Foundation
 
 extension StagePlanner {
-    /// The tokens of the step whose time is divided equally: a few decodes.
+    /// The number of tokens of the step whose time is divided equally: a few decodes.
     package static let typicalTokens = 8
 
-    /// Plans by the sizes of a checkpoint's weights in memory.
+    /// Creates a planner from the sizes of a checkpoint's weights in memory.
     init(_ checkpoint: Checkpoint, config: ModelConfig) {
         self.init(config: config, tokens: Self.typicalTokens, bytes: checkpoint.packedBytes { Place($0) })
     }
 
-    /// Plans by the shape of a model.
+    /// Creates a planner from the shape of a model.
     ///
     /// - Parameters:
-    ///   - tokens: of a step.
-    ///   - size: bytes of a tensor in memory.
+    ///   - tokens: The number of tokens of a step.
+    ///   - size: A function that returns the number of bytes of a tensor in memory.
     package init(
         _ config: ModelConfig, tokens: Int = StagePlanner.typicalTokens, size: (ExpectedTensor) -> Int
     ) {
@@ -36,13 +36,13 @@ extension StagePlanner {
                 readBytes: Double(bytes[config.tiesEmbeddings ? .embeddings : .head, default: 0])))
     }
 
-    /// The share of a layer's routed experts that get a token in a step, if tokens choose independently.
+    /// Returns the share of a layer's routed experts that receive a token in a step, if tokens choose independently.
     package static func touchedShare(of config: ModelConfig, tokens: Int) -> Double {
         guard config.experts > 0 else { return 1 }
         return 1 - pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
     }
 
-    /// What a tensor belongs to, by its name.
+    /// The part of the model that a tensor belongs to, determined from its name.
     private enum Place: Hashable {
         case embeddings, head
         case layer(Int)

@@ -1,12 +1,13 @@
-/// Divides the layers of a model among ranks, so that the slowest rank is as fast as possible.
+/// A planner that divides the layers of a model among ranks, so that the slowest rank is as fast as possible.
 ///
-/// The time of a stage is the bytes that it reads from memory in a step. Every rank has at least one layer.
+/// It assumes that the time of a stage is proportional to the bytes that it reads from memory in a step. Every rank has at least
+/// one layer.
 package struct StagePlanner {
-    /// The size of a layer, or of what only rank 0 has.
+    /// The size of a layer, or of the tensors that only rank 0 has.
     package struct Part: Sendable, Equatable {
-        /// Bytes in memory.
+        /// The number of bytes in memory.
         package var bytes: Int
-        /// Bytes that a typical step reads; of routed experts only those that get a token.
+        /// The number of bytes that a typical step reads. Of routed experts, only those that receive a token count.
         package var readBytes: Double
 
         package init(bytes: Int, readBytes: Double) {
@@ -15,14 +16,14 @@ package struct StagePlanner {
         }
     }
 
-    /// Why layers cannot be divided.
+    /// The reason why layers cannot be divided.
     package enum Failure: Error, Equatable, CustomStringConvertible {
         case tooManyRanks(ranks: Int, layers: Int)
-        /// No division fits.
+        /// No division fits in memory.
         case memory(neededBytes: Int, availableBytes: Int, ranks: Int)
         /// A rank's memory is too small for its given number of layers.
         case stageMemory(rank: Int, neededBytes: Int, availableBytes: Int)
-        /// Given numbers of layers that are not a division of the model.
+        /// The given numbers of layers are not a division of the model.
         case layerCounts([Int], ranks: Int, layers: Int)
 
         package var description: String {
@@ -52,29 +53,29 @@ package struct StagePlanner {
     private let ends: Part
 
     /// - Parameters:
-    ///   - layers: at least 1, in order.
-    ///   - ends: embeddings, last norm and LM head.
+    ///   - layers: The layers in order, at least 1.
+    ///   - ends: The embeddings, the last norm and the LM head.
     package init(layers: [Part], ends: Part) {
         self.layers = layers
         self.ends = ends
     }
 
-    /// Bytes of a stage's weights in memory.
+    /// Returns the number of bytes of a stage's weights in memory.
     package func bytes(of stage: Stage) -> Int {
         layers[stage.layers].reduce(stage.isFirst ? ends.bytes : 0) { $0 + $1.bytes }
     }
 
-    /// Bytes that a stage reads from memory in a step.
+    /// Returns the number of bytes that a stage reads from memory in a step.
     package func readBytes(of stage: Stage) -> Double {
         layers[stage.layers].reduce(stage.isFirst ? ends.readBytes : 0) { $0 + $1.readBytes }
     }
 
-    /// Checks numbers of layers that were given.
+    /// Checks the given numbers of layers.
     ///
-    /// - Parameter memory: free bytes of each rank for weights.
+    /// - Parameter memory: The number of free bytes of each rank for weights.
     package func check(_ counts: [Int], memory: [Int]) throws(Failure) {
         let ranks = memory.count
-        // A sum of large numbers may overflow, so each is compared first.
+        // A sum of large numbers could overflow, so each number is compared first.
         guard counts.count == ranks, counts.allSatisfy({ (1...layers.count).contains($0) }),
             counts.reduce(0, +) == layers.count
         else { throw .layerCounts(counts, ranks: ranks, layers: layers.count) }
@@ -84,10 +85,10 @@ package struct StagePlanner {
         }
     }
 
-    /// The number of layers of each rank. O(ranks * layers^2), by a dynamic programme over the first rank's end, the second's,
-    /// and so on. Of equally good divisions, later ranks have fewer layers.
+    /// Returns the number of layers of each rank. Uses dynamic programming over the end of the first rank, of the second rank, and
+    /// so on, in O(ranks * layers^2). Among equally good divisions, later ranks have fewer layers.
     ///
-    /// - Parameter memory: free bytes of each rank for weights, at least one rank.
+    /// - Parameter memory: The number of free bytes of each rank for weights, for at least one rank.
     package func layerCounts(memory: [Int]) throws(Failure) -> [Int] {
         let (count, ranks) = (layers.count, memory.count)
         guard ranks <= count else { throw .tooManyRanks(ranks: ranks, layers: count) }
@@ -97,13 +98,13 @@ package struct StagePlanner {
             bytes.append(bytes[bytes.count - 1] + layer.bytes)
             reads.append(reads[reads.count - 1] + layer.readBytes)
         }
-        /// The time of a rank with layers `start ..< end`; `nil`: they do not fit its memory.
+        /// Returns the time of a rank with layers `start ..< end`, or `nil` if they do not fit in its memory.
         func time(_ rank: Int, _ start: Int, _ end: Int) -> Double? {
             let (own, read) = rank == 0 ? (ends.bytes, ends.readBytes) : (0, 0)
             guard own + bytes[end] - bytes[start] <= memory[rank] else { return nil }
             return read + reads[end] - reads[start]
         }
-        // Of the ranks so far with the layers `..< end`: the time of the slowest, and where the last one starts.
+        // For the ranks so far with the layers `..< end`: the time of the slowest rank, and the start of the last rank.
         var best: [[(time: Double, start: Int)?]] = []
         for rank in 0..<ranks {
             var row = [(time: Double, start: Int)?](repeating: nil, count: count + 1)

@@ -3,15 +3,15 @@ import Scheduling
 
 /// The bounds of messages about a step, which are the same on all ranks.
 package struct StepBounds: Equatable {
-    /// Rows of the largest step.
+    /// The number of rows of the largest step.
     var rows: Int
-    /// Sequences of a step.
+    /// The maximum number of sequences of a step.
     var sequences: Int
-    /// Tokens of a sequence.
+    /// The maximum number of tokens of a sequence.
     var length: Int
-    /// Numbers of a row.
+    /// The number of elements of a row.
     var hiddenSize: Int
-    /// Of the whole model: block numbers are the same on all ranks.
+    /// The geometry of the whole model, because block numbers are the same on all ranks.
     package var geometry: KVCacheGeometry
 
     package init(rows: Int, sequences: Int, length: Int, hiddenSize: Int, geometry: KVCacheGeometry) {
@@ -28,24 +28,24 @@ package struct StepBounds: Equatable {
             length: options.maxModelLength ?? config.maxPositions, hiddenSize: config.hiddenSize, geometry: geometry)
     }
 
-    /// The most bytes of a ``StepMessage`` or ``StepReply``.
+    /// Returns the maximum size of a ``StepMessage`` or ``StepReply`` in bytes.
     func bytes(ranks: Int) -> Int {
         let tables = sequences * geometry.logicalBlocks(tokens: length) * geometry.blocksPerLogicalBlock
         return 4 * (rows * (hiddenSize + 1) + tables + 2 * sequences) + 16 * ranks + 64
     }
 
-    /// The logical blocks that a sequence's rows attend to in each group.
+    /// Returns the logical blocks that a sequence's rows attend to in each group.
     func logicalBlocks(start: Int, end: Int) -> (global: Range<Int>, sliding: Range<Int>) {
         let last = geometry.logicalBlocks(tokens: end)
         return (0..<last, geometry.firstSlidingLogicalBlock(forQueryAt: start)..<last)
     }
 }
 
-/// What a stage has done for one step.
+/// The times of a stage for one step.
 package struct StageTime: Equatable {
-    /// Nanoseconds of its layers.
+    /// The time of its layers in nanoseconds.
     var compute: UInt64
-    /// Nanoseconds that it waited for the step to arrive.
+    /// The time in nanoseconds that it waited for the step to arrive.
     var wait: UInt64
 }
 

@@ -1,7 +1,7 @@
 import Scheduling
 
-/// A step on its way to the next rank: the rows' places in the cache, and the rows themselves after the layers so far. It has
-/// no token ids: those never leave rank 0.
+/// A step that is sent to the next rank. It contains the positions of the rows in the cache, and the rows themselves after the
+/// layers so far. It contains no token ids, which never leave rank 0.
 ///
 ///     header (8), number u64, stages u32, rows u32, sequences u32, final rows u32
 ///     for each stage so far: compute u64, wait u64
@@ -10,21 +10,21 @@ import Scheduling
 ///     final rows u32, ascending
 ///     residual stream f32, (rows, hiddenSize)
 ///
-/// It says everything about its step, so no rank keeps a state of sequences.
+/// The message describes its step completely, so ranks keep no state of sequences.
 package struct StepMessage {
-    /// Steps are numbered in order of their start.
+    /// The number of the step. Steps are numbered in order of their start.
     package var number: UInt64
-    /// Its tokens are 0, and it requests no logits.
+    /// The batch. Its tokens are 0, and it requests no logits.
     package var batch: ForwardBatch
-    /// Of the stages so far.
+    /// The times of the stages so far.
     package var times: [StageTime]
     private let bytes: [UInt8]
-    /// Where the rows begin in `bytes`.
+    /// The offset of the rows in `bytes`.
     private let rowsOffset: Int
 
     /// Reads a message from `rank`.
     ///
-    /// - Throws: if it breaks a bound. Everything that the model requires of a batch holds afterwards.
+    /// - Throws: `RankMessageError` if the message violates a bound. Otherwise the batch meets all preconditions of the model.
     package init(_ bytes: [UInt8], from rank: Int, _ bounds: StepBounds) throws(RankMessageError) {
         var reader = RankReader(bytes)
         guard try RankMessage.read(&reader) == .step else { throw RankMessageError(reason: "is not a step") }
@@ -70,16 +70,16 @@ package struct StepMessage {
         self.bytes = bytes
     }
 
-    /// Calls `body` with the residual stream, (rows, hiddenSize) numbers of float32.
+    /// Calls `body` with the residual stream, (rows, hiddenSize) in float32.
     package func withRows<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[rowsOffset...])) }
     }
 
-    /// The message of a batch.
+    /// Returns the message of a batch.
     ///
     /// - Parameters:
-    ///   - times: of the stages so far, the sender's last.
-    ///   - rows: (rows, hiddenSize), little-endian as in memory.
+    ///   - times: The times of the stages so far, the sender's last.
+    ///   - rows: The residual stream, (rows, hiddenSize), little-endian as in memory.
     package static func bytes(
         number: UInt64, _ batch: ForwardBatch, times: [StageTime], rows: UnsafeBufferPointer<Float>,
         _ bounds: StepBounds
@@ -106,7 +106,7 @@ package struct StepMessage {
 }
 
 extension RankWriter {
-    /// The blocks of logical blocks.
+    /// Appends the blocks of logical blocks.
     fileprivate mutating func add(_ table: BlockTable, _ logicalBlocks: Range<Int>) {
         let count = table.blocksPerLogicalBlock
         let blocks = table.blocks[logicalBlocks.lowerBound * count..<logicalBlocks.upperBound * count]
@@ -115,7 +115,7 @@ extension RankWriter {
 }
 
 extension BlockTable {
-    /// Reads the blocks of logical blocks; those before are null blocks.
+    /// Reads the blocks of logical blocks. All earlier blocks become null blocks.
     fileprivate mutating func read(
         _ logicalBlocks: Range<Int>, _ reader: inout RankReader, _ bounds: StepBounds
     ) throws(RankMessageError) {

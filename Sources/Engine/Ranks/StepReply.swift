@@ -1,4 +1,4 @@
-/// What comes back from the last rank: the rows whose state after the last layer is used.
+/// The reply of the last rank to a step: the rows whose state after the last layer is used.
 ///
 ///     header (8), number u64, stages u32, final rows u32
 ///     for each stage: compute u64, wait u64
@@ -29,16 +29,16 @@ package struct StepReply {
         self.bytes = bytes
     }
 
-    /// Calls `body` with the final rows, (final rows, hiddenSize) numbers of float32.
+    /// Calls `body` with the final rows, (final rows, hiddenSize) in float32.
     package func withRows<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[rowsOffset...])) }
     }
 
-    /// The reply to a step.
+    /// Returns the reply to a step.
     ///
     /// - Parameters:
-    ///   - finalRows: which of `residual`.
-    ///   - residual: (rows, hiddenSize), after the last layer.
+    ///   - finalRows: The rows of `residual` to send.
+    ///   - residual: The residual stream after the last layer, (rows, hiddenSize).
     static func bytes(
         number: UInt64, times: [StageTime], finalRows: [Int], of residual: UnsafeBufferPointer<Float>, hiddenSize: Int
     ) -> [UInt8] {

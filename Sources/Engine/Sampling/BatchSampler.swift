@@ -1,11 +1,11 @@
 import Synchronization
 
-/// Samples all sequences of a step on the worker threads. A row's result depends only on the row and its sequence, so any
-/// thread may process it.
+/// A sampler that samples all sequences of a step on the worker threads. A row's result depends only on the row and its sequence,
+/// so any thread may process it.
 final class BatchSampler {
     private let vocabularySize: Int
     private let pool: WorkerPool
-    /// Scratch memory, one for each thread.
+    /// The samplers, one per thread, because each has scratch memory.
     private let samplers: [Sampler]
 
     init(vocabularySize: Int, pool: WorkerPool) {
@@ -14,7 +14,7 @@ final class BatchSampler {
         samplers = (0..<pool.threads).map { _ in Sampler(vocabularySize: vocabularySize) }
     }
 
-    /// Bytes of scratch memory that `init` allocates.
+    /// Returns the number of bytes of scratch memory that `init` allocates.
     static func bytes(vocabularySize: Int, threads: Int) -> Int {
         threads * Sampler.bytes(vocabularySize: vocabularySize)
     }
@@ -22,21 +22,21 @@ final class BatchSampler {
     /// One sequence of a step.
     struct Job {
         var sequence: GeneratingSequence
-        /// The row of the logits of its last token; the rows of its draft tokens follow.
+        /// The row of the logits of its last token. The rows of its draft tokens follow.
         var row: Int
         /// The number of the sequence's draft tokens that the step verifies.
         var drafts: Int
     }
 
-    /// The tokens that each job samples from its rows of `logits` (rows, vocabularySize): one, and one more as long as the last
-    /// one equals the draft token. `nil` for a sequence that wants none.
+    /// Returns the tokens that each job samples from its rows of `logits` (rows, vocabularySize): one token, and one more as long
+    /// as the last one equals the draft token. The result of a sequence that requests no tokens is `nil`.
     func sample(
         _ jobs: [Job], _ logits: UnsafeBufferPointer<Float>
     ) -> [Result<[SampledToken], SamplerError>?] {
         var results = [Result<[SampledToken], SamplerError>?](repeating: nil, count: jobs.count)
         let next = Atomic(0)
         results.withUnsafeMutableBufferPointer { results in
-            // A chunk is a sampler, which takes jobs until there are none.
+            // Each chunk is one sampler, which takes jobs until none are left.
             pool.parallelFor(chunks: min(samplers.count, jobs.count)) { worker in
                 while true {
                     let index = next.add(1, ordering: .relaxed).oldValue
@@ -57,7 +57,8 @@ final class BatchSampler {
         let (sequence, request) = (job.sequence, job.sequence.request)
         var counts = sequence.counts
         var thinking = sequence.thinking
-        // Draft tokens whose masks were not ready in time are dropped; the tokens sampled in their place later are the same.
+        // Draft tokens whose masks were not ready in time are dropped. The tokens that are sampled later in their place are the
+        // same.
         let matchers = sequence.grammar?.known
         var sampled: [SampledToken] = []
         for index in 0...job.drafts {
@@ -91,7 +92,7 @@ final class BatchSampler {
 }
 
 extension SampledToken {
-    /// A token that was not sampled but given.
+    /// Creates a token that was not sampled but forced.
     fileprivate init(forced id: Int32, logits: UnsafeBufferPointer<Float>, logprobs: Int?) throws(SamplerError) {
         self.init(id: id)
         if let logprobs { self.logprobs = try TokenLogprobs(of: id, logits: logits, top: logprobs) }

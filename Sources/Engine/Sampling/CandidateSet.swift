@@ -1,19 +1,19 @@
-// The tokens that remain after temperature, min-p, top-k and top-p, and the draw among them. Nothing here sorts a vocabulary:
+// Selects the tokens that remain after temperature, min-p, top-k and top-p, and draws one of them. Nothing here sorts a vocabulary:
 // top-k and top-p find their threshold digit by digit.
 import Foundation
 
-/// Tokens in ascending order of id with their weights: probabilities up to a common factor, with a maximum of 1.
+/// A set of tokens in ascending order of id with their weights, which are probabilities up to a common factor with a maximum of 1.
 struct CandidateSet: ~Copyable {
-    /// Weights are summed in slices of this many candidates, then slice by slice.
+    /// The size of the slices in which weights are summed. The sums of the slices are then added.
     private static let slice = 4096
-    /// Positive numbers have the same order as their bits: digits of 16 bits, from the exponent down.
+    /// The shifts of the 16-bit digits of a weight, starting with the exponent. Positive numbers have the same order as their bits.
     private static let digitShifts: [UInt64] = [48, 32, 16, 0]
     private static let bucketCount = 1 << 16
 
     private let ids: UnsafeMutablePointer<Int32>
     private let weights: UnsafeMutablePointer<Double>
     private let bucketWeights: UnsafeMutablePointer<Double>
-    /// Indices of the candidates that contain the threshold.
+    /// The indices of the candidates among which the threshold is.
     private let order: UnsafeMutablePointer<Int32>
     private var count = 0
 
@@ -28,7 +28,7 @@ struct CandidateSet: ~Copyable {
         order.initialize(repeating: 0, count: capacity)
     }
 
-    /// Bytes that `init` allocates.
+    /// Returns the number of bytes that `init` allocates.
     static func bytes(capacity: Int) -> Int {
         16 * capacity + 8 * bucketCount
     }
@@ -40,9 +40,9 @@ struct CandidateSet: ~Copyable {
         order.deallocate()
     }
 
-    /// Takes the tokens of a row that `parameters` keep; the row's largest logit is `maximum`.
+    /// Replaces the candidates with the tokens of a row that `parameters` keep. The row's largest logit is `maximum`.
     mutating func fill(from row: UnsafeBufferPointer<Float>, maximum: Float, parameters: SamplingParameters) {
-        // Min-p drops only tokens below those it keeps, so the k-th largest logit is the same before and after it.
+        // Min-p removes only tokens below those that it keeps, so the k-th largest logit is the same before and after it.
         let isTopK = parameters.topK > 0 && parameters.topK < row.count
         let bound = isTopK ? row.largest(parameters.topK, maximum: maximum) : -.infinity
         let inverseTemperature = 1 / Double(parameters.temperature)
@@ -58,7 +58,7 @@ struct CandidateSet: ~Copyable {
         if parameters.topP < 1 { keepTop(Double(parameters.topP)) }
     }
 
-    /// The id at the point `uniform`, in [0, 1), of the cumulative distribution.
+    /// Returns the id at the point `uniform`, in [0, 1), of the cumulative distribution.
     func draw(_ uniform: Double) -> Int32 {
         let target = uniform * total()
         var before = 0.0
@@ -66,7 +66,7 @@ struct CandidateSet: ~Copyable {
         for slice in slices {
             let weight = sum(slice)
             last = slice.upperBound - 1
-            // Rounding may put the target beyond the last slice; then its last candidate is used.
+            // Rounding may put the target beyond the last slice. Then its last candidate is used.
             if before + weight > target || slice.upperBound == count {
                 for index in slice {
                     before += weights[index]
@@ -79,18 +79,18 @@ struct CandidateSet: ~Copyable {
         return ids[last]
     }
 
-    /// Each id with its probability.
+    /// The ids with their probabilities.
     var probabilities: [(id: Int32, probability: Double)] {
         let total = total()
         return (0..<count).map { (ids[$0], weights[$0] / total) }
     }
 
-    /// Keeps the fewest most probable tokens that together have the probability `topP`; of equal tokens, lower ids come first.
-    /// O(count).
+    /// Keeps the fewest most probable tokens that together have at least the probability `topP`. Of equal tokens, lower ids come
+    /// first. O(count).
     ///
-    /// The threshold is found digit by digit: candidates are put into buckets by the first bits of their weights, the heaviest
-    /// buckets are kept whole as long as they do not reach the wanted weight, and the next digit divides the bucket that
-    /// contains the threshold. After the last digit all remaining candidates are equal.
+    /// The threshold is found digit by digit. Candidates are put into buckets by the first bits of their weights. The buckets of
+    /// the largest weights are kept whole as long as they do not reach the wanted weight, and the next digit divides the bucket
+    /// that contains the threshold. After the last digit, all remaining candidates are equal.
     private mutating func keepTop(_ topP: Double) {
         let wanted = topP * total()
         var kept = 0.0
@@ -128,7 +128,7 @@ struct CandidateSet: ~Copyable {
         compact { $1 > lastWeight || ($1 == lastWeight && $0 <= lastIndex) }
     }
 
-    /// Keeps the candidates for which `isKept` returns true for index and weight.
+    /// Keeps the candidates for whose index and weight `isKept` returns true.
     private mutating func compact(_ isKept: (Int, Double) -> Bool) {
         var end = 0
         for index in 0..<count where isKept(index, weights[index]) {
@@ -139,7 +139,7 @@ struct CandidateSet: ~Copyable {
         count = end
     }
 
-    /// Bits `shift` to `shift + 16` of a candidate's weight.
+    /// Returns bits `shift` ..< `shift + 16` of a candidate's weight.
     private func digit(_ index: Int32, _ shift: UInt64) -> Int {
         Int(truncatingIfNeeded: weights[Int(index)].bitPattern >> shift & 0xffff)
     }

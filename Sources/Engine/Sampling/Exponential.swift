@@ -1,9 +1,10 @@
-// The exponential function over a whole row. The C library's function takes one number at a time, which for a large vocabulary
-// costs more than the rest of sampling; this loop has no calls and no branches, so it is vectorized.
+// The exponential function over a whole row. The C library's function takes one number at a time, which costs more than the rest of
+// sampling for a large vocabulary. This loop has no calls and no branches, so the compiler vectorizes it.
 
-/// exp(x) for x in [-infinity, 0], within 2 units in the last place; 0 below -708, where float64 has no normal numbers.
+/// The exponential function exp(x) for x in [-infinity, 0], within 2 units in the last place. The result is 0 below -708, where
+/// float64 has no normal numbers.
 enum Exponential {
-    /// Replaces each of the `count` numbers by its exponential.
+    /// Replaces each of the `count` numbers with its exponential.
     static func apply(to numbers: UnsafeMutablePointer<Double>, count: Int) {
         for index in 0..<count { numbers[index] = value(numbers[index]) }
     }
@@ -22,7 +23,7 @@ enum Exponential {
 
     private static let smallest = -708.0
 
-    /// The series of exp up to r^13; the remainder is below float64's precision for |r| <= ln 2 / 2.
+    /// The Taylor series of exp up to r^13. The remainder is below float64's precision for |r| <= ln 2 / 2.
     @inline(__always)
     private static func taylor(_ r: Double) -> Double {
         var sum = 1 / 6_227_020_800.0

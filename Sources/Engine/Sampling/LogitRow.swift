@@ -1,8 +1,8 @@
-// Scans of one row of logits, which is as long as the vocabulary.
+// Functions that scan one row of logits, which is as long as the vocabulary.
 import Foundation
 
 extension UnsafeBufferPointer<Float> {
-    /// The largest element; `nil` if there is none or one of them is NaN.
+    /// Returns the largest element, or `nil` if there is none or one of them is NaN.
     package func largest() -> Float? {
         guard var best = first else { return nil }
         var isNumber = true
@@ -29,14 +29,15 @@ extension UnsafeBufferPointer<Float> {
         return isNumber ? best : nil
     }
 
-    /// The number of elements above `bound`.
+    /// Returns the number of elements above `bound`.
     func count(above bound: Float) -> Int {
         var total = 0
         for value in self { total &+= value > bound ? 1 : 0 }
         return total
     }
 
-    /// log(sum(exp(element - maximum))), summed in slices of fixed length so that the result does not depend on the threads.
+    /// Returns log(sum(exp(element - maximum))), summed in slices of fixed length so that the result does not depend on the
+    /// threads.
     func logSumExp(maximum: Float) -> Double {
         let slice = 4096
         let total = withUnsafeTemporaryAllocation(of: Double.self, capacity: slice) { scratch in
@@ -57,13 +58,14 @@ extension UnsafeBufferPointer<Float> {
         return log(total)
     }
 
-    /// The `k`-th largest element, counting equal ones; O(count).
+    /// Returns the `k`-th largest element, counting equal elements separately. O(count).
     ///
-    /// - Precondition: `k` in 1...count, `maximum` the largest element, and none is NaN.
+    /// - Precondition: `k` is in 1...count, `maximum` is the largest element, and no element is NaN.
     func largest(_ k: Int, maximum: Float) -> Float {
-        // Elements are counted by the upper half of their keys, then those in the k-th element's bucket by the lower half.
+        // Elements are counted by the upper half of their keys. Then those in the bucket of the k-th element are counted by the
+        // lower half.
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1 << 16) { counts in
-            // Faster than initialize(repeating:) in debug builds.
+            // This is faster than initialize(repeating:) in debug builds.
             func clear() {
                 if let address = counts.baseAddress { memset(address, 0, counts.count * MemoryLayout<UInt32>.stride) }
             }
@@ -85,7 +87,7 @@ extension UnsafeBufferPointer<Float> {
         }
     }
 
-    /// Ids of the `n` largest elements, largest first; of equal elements the lower id comes first.
+    /// Returns the ids of the `n` largest elements, the largest first. Of equal elements, the lower id comes first.
     func largestIDs(_ n: Int) -> [Int32] {
         guard n > 0 else { return [] }
         var ids: [Int32] = []
@@ -102,15 +104,15 @@ extension UnsafeBufferPointer<Float> {
 }
 
 extension Float {
-    /// An integer with the same order as the numbers.
+    /// An integer that has the same order as the number.
     @inline(__always)
     fileprivate var orderedKey: UInt32 {
-        // Adding 0 turns -0 into 0, which is equal.
+        // Adding 0 turns -0 into 0, because the two are equal.
         let bits = (self + 0).bitPattern
         return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
     }
 
-    /// The number whose ``orderedKey`` is `key`.
+    /// Creates the number whose ``orderedKey`` is `key`.
     fileprivate init(orderedKey key: UInt32) {
         self.init(bitPattern: key & 0x8000_0000 == 0 ? ~key : key & 0x7fff_ffff)
     }

@@ -1,7 +1,7 @@
-/// Philox 4x32 with ten rounds: random numbers as a function of a counter and a key, without state (Salmon et al., "Parallel
-/// Random Numbers: As Easy as 1, 2, 3", SC 2011).
+/// The Philox 4x32 generator with ten rounds. Random numbers are a function of a counter and a key, without state (Salmon et al.,
+/// "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 enum Philox {
-    /// A number in [0, 1) with 53 bits that depends only on its arguments: the same regardless of earlier draws and of other
+    /// Returns a number in [0, 1) with 53 bits that depends only on the arguments, regardless of earlier draws and of other
     /// requests.
     static func uniform(seed: UInt64, choice: Int, position: Int) -> Double {
         let position = UInt64(truncatingIfNeeded: position)

@@ -1,10 +1,9 @@
 import Grammars
 
 // Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad words,
-// minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are computed from the original
-// logits.
+// minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are computed from the original logits.
 
-/// Why no token can be sampled: the model or its weights are invalid, or the request's constraints exclude every token.
+/// The reason why no token can be sampled: the model or its weights are invalid, or the request's constraints exclude every token.
 enum SamplerError: Error, Hashable, CustomStringConvertible {
     /// A logit is NaN or positive infinity.
     case notFinite
@@ -19,19 +18,19 @@ enum SamplerError: Error, Hashable, CustomStringConvertible {
     }
 }
 
-/// One chosen token.
+/// A chosen token.
 struct SampledToken: Hashable {
     var id: Int32
-    /// `nil` unless requested.
+    /// The log-probabilities, or `nil` if they are not requested.
     var logprobs: TokenLogprobs?
 }
 
-/// Samples tokens. It has scratch memory for one row, so each thread that samples has its own.
+/// A token sampler. It has scratch memory for one row, so each thread that samples has its own.
 ///
-/// A token depends only on its row, its parameters and the state of its sequence, never on earlier calls: every loop runs over
-/// ids in ascending order, and the random number is determined by (seed, choice, position).
+/// A token depends only on its row, its parameters and the state of its sequence, never on earlier calls. Every loop runs over ids
+/// in ascending order, and (seed, choice, position) determine the random number.
 final class Sampler {
-    /// Below this temperature the most probable token is used.
+    /// The temperature below which the most probable token is used.
     static let greedyTemperature: Float = 1e-5
 
     let vocabularySize: Int
@@ -46,7 +45,7 @@ final class Sampler {
         candidates = CandidateSet(capacity: vocabularySize)
     }
 
-    /// Bytes that `init` allocates.
+    /// Returns the number of bytes that `init` allocates.
     static func bytes(vocabularySize: Int) -> Int {
         4 * vocabularySize + CandidateSet.bytes(capacity: vocabularySize)
     }
@@ -55,15 +54,15 @@ final class Sampler {
         adjusted.deallocate()
     }
 
-    /// Chooses one token.
+    /// Samples one token.
     ///
     /// - Parameters:
-    ///   - logits: one row (vocabulary) from the model; only read.
-    ///   - counts: of this sequence; required if `parameters.needsCounts`.
-    ///   - position: tokens generated so far.
-    ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` excludes at first.
-    ///   - grammar: the constraint on the text.
-    ///   - logprobs: how many alternatives to report; `nil` for no report.
+    ///   - logits: One row of the model's logits, (vocabularySize), which is not changed.
+    ///   - counts: The token counts of this sequence, required if `parameters.needsCounts`.
+    ///   - position: The number of tokens generated so far.
+    ///   - stopIDs: The end-of-sequence and stop ids, which `parameters.minTokens` excludes at first.
+    ///   - grammar: The constraint on the text.
+    ///   - logprobs: The number of alternatives to report, or `nil` for no report.
     /// - Throws: `SamplerError`.
     func sample(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
@@ -76,7 +75,7 @@ final class Sampler {
         return SampledToken(id: id, logprobs: try TokenLogprobs(of: id, logits: logits, top: logprobs))
     }
 
-    /// The tokens that can be sampled, ascending by id, each with its probability.
+    /// Returns the tokens that can be sampled in ascending order of id, each with its probability.
     func distribution(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
         stopIDs: some Sequence<Int32>
@@ -88,8 +87,8 @@ final class Sampler {
         return candidates.probabilities
     }
 
-    /// The row with masks, bias and penalties applied: `logits` itself if there is nothing to apply, otherwise scratch memory
-    /// that the next call overwrites.
+    /// Returns the row with masks, bias and penalties applied: `logits` itself if there is nothing to apply, and otherwise scratch
+    /// memory that the next call overwrites.
     func adjust(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
         stopIDs: some Sequence<Int32>, grammar: GrammarMatcher? = nil
@@ -97,7 +96,8 @@ final class Sampler {
         precondition(logits.count == vocabularySize, "a row has one logit for each id")
         let holdsBack = position < parameters.minTokens
         let mask = grammar?.mask
-        // If the text may continue without a grammar, it may also end; if the grammar does not allow the end yet, it must not.
+        // Where the grammar has no mask, any text may follow, including its end, so an end that the grammar does not allow yet is
+        // excluded separately.
         let forbidsEnd = grammar.map { !$0.mayEnd } ?? false
         guard
             holdsBack || mask != nil || forbidsEnd || parameters.needsCounts || !parameters.logitBias.isEmpty
@@ -143,7 +143,7 @@ final class Sampler {
         for (id, logit) in ends { adjusted[Int(id)] = logit }
     }
 
-    /// Each id is changed independently, so the order of the dictionary does not matter.
+    /// Applies the penalties. Each id is changed independently, so the order of the dictionary does not matter.
     private func penalize(_ parameters: SamplingParameters, _ counts: TokenCounts) {
         for id in counts.prompt where counts.generated[id] == nil && adjusted.indices.contains(Int(id)) {
             adjusted[Int(id)] = repeated(adjusted[Int(id)], parameters)
@@ -156,9 +156,9 @@ final class Sampler {
         }
     }
 
-    /// The logit of a token that has occurred.
+    /// Returns the logit of a token that has occurred, after the repetition penalty.
     private func repeated(_ logit: Float, _ parameters: SamplingParameters) -> Float {
-        // Extreme penalties give numbers outside of float32; only the model's own logits may cause an error.
+        // Extreme penalties give numbers outside the range of float32, but only the model's own logits may cause an error.
         logit > 0
             ? min(logit / parameters.repetitionPenalty, .greatestFiniteMagnitude)
             : logit * parameters.repetitionPenalty
@@ -180,7 +180,7 @@ final class Sampler {
         return maximum
     }
 
-    /// The lowest id whose logit is `maximum`.
+    /// Returns the lowest id whose logit is `maximum`.
     private static func first(_ maximum: Float, in row: UnsafeBufferPointer<Float>) -> Int32 {
         Int32(row.firstIndex(of: maximum) ?? 0)
     }

@@ -1,35 +1,35 @@
-/// The sampling parameters of one choice: the request's values over the defaults of `generation_config.json`. The creator
+/// The sampling parameters of one choice: the values of the request, with the defaults of `generation_config.json`. The creator
 /// checks the ranges.
 ///
 /// They are applied in the order of vLLM's sampler: allowed tokens, bad words, minimum tokens and bias, penalties, temperature,
 /// min-p, top-k, top-p, draw.
 public struct SamplingParameters: Sendable, Hashable {
-    /// In [0, 2]; below 1e-5 the sampler is greedy and the truncations do not matter.
+    /// The temperature, in [0, 2]. Below 1e-5, sampling is greedy and the truncations have no effect.
     public var temperature: Float = 1
-    /// Keep the k largest logits, ties included; 0 is off.
+    /// The number of largest logits to keep, including ties. 0 is off.
     public var topK: Int = 0
-    /// In (0, 1]: the smallest set of most probable tokens with at least this mass; 1 is off.
+    /// The minimum probability of the smallest set of most probable tokens to keep, in (0, 1]. 1 is off.
     public var topP: Float = 1
-    /// In [0, 1]: drop tokens less probable than this share of the most probable one; 0 is off.
+    /// The minimum probability of a token to keep, relative to that of the most probable one, in [0, 1]. 0 is off.
     public var minP: Float = 0
-    /// Above 0: divides positive logits and multiplies negative ones of ids seen in prompt or output; 1 is off.
+    /// The divisor of positive logits and factor of negative logits of ids that occur in the prompt or output, greater than 0. 1 is
+    /// off.
     public var repetitionPenalty: Float = 1
-    /// In [-2, 2]: subtracted from the logit once for each time the id was generated.
+    /// The amount subtracted from the logit once for each time the id was generated, in [-2, 2].
     public var frequencyPenalty: Float = 0
-    /// In [-2, 2]: subtracted from the logit of every id that was generated.
+    /// The amount subtracted from the logit of every id that was generated, in [-2, 2].
     public var presencePenalty: Float = 0
-    /// Added to the logits of these ids, each in [-100, 100]; ascending by id, each id once.
+    /// The biases added to the logits of these ids, each in [-100, 100], in ascending order of id, each id once.
     public var logitBias: [LogitBias] = []
-    /// The only ids that can be sampled; `nil`: all of them.
+    /// The only ids that can be sampled, or `nil` for all ids.
     public var allowedTokenIDs: [Int32]?
-    /// Sequences of ids, none empty, that are never completed: the last id cannot be sampled if the others were just generated.
+    /// The non-empty sequences of ids that are never completed: the last id cannot be sampled if the others were just generated.
     public var badWords: [[Int32]] = []
-    /// End-of-sequence and stop ids cannot be sampled before this many tokens were generated.
+    /// The number of tokens to generate before end-of-sequence and stop ids can be sampled.
     public var minTokens: Int = 0
-    /// The seed of the random numbers; each number is determined by (seed, choice, position), so results do not depend on other
-    /// requests.
+    /// The seed of the random numbers. (seed, choice, position) determine each number, so results do not depend on other requests.
     public var seed: UInt64 = 0
-    /// Counts the choices of one prompt from 0.
+    /// The index of the choice among the choices of one prompt, starting at 0.
     public var choice: Int = 0
 
     public init() {}
@@ -46,13 +46,13 @@ public struct LogitBias: Sendable, Hashable {
     }
 }
 
-/// The reported probabilities of one generated token: natural logarithms, computed from the original logits of the model.
+/// The reported log-probabilities of one token. They are natural logarithms, computed from the model's original logits.
 public struct TokenLogprobs: Sendable, Hashable {
-    /// Of the sampled token.
+    /// The log-probability of the token itself.
     public var logprob: Float
-    /// 1 for the most probable token.
+    /// The rank of the token, which is 1 for the most probable one.
     public var rank: Int
-    /// The most probable tokens in descending order, as many as requested (of equal ones, the lowest id first).
+    /// The most probable tokens in descending order, as many as requested. Of equal tokens, the lowest id comes first.
     public var top: [TokenLogprob]
 
     public init(logprob: Float, rank: Int, top: [TokenLogprob]) {

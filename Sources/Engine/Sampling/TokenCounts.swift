@@ -1,29 +1,29 @@
-/// The state of a sequence that sampling needs: which ids occur in its prompt, how often each was generated, and the last ones.
+/// The state of a sequence that sampling needs: the ids in its prompt, how often each id was generated, and the last ids.
 struct TokenCounts {
-    /// The ids of the prompt, if there are penalties; shared by all choices of a prompt.
+    /// The ids of the prompt, if there are penalties. All choices of a prompt share the set.
     let prompt: Set<Int32>
-    /// Times each generated id was generated.
+    /// The number of times that each generated id was generated.
     private(set) var generated: [Int32: Int] = [:]
-    /// The last generated ids, as many as the longest bad word needs.
+    /// The last generated ids, as many as the longest bad word requires.
     private(set) var recent: [Int32] = []
     private let memory: Int
 
     /// - Parameters:
-    ///   - prompt: the prompt's ids, if there are penalties.
-    ///   - memory: the number of last generated ids to keep.
+    ///   - prompt: The ids of the prompt, if there are penalties.
+    ///   - memory: The number of last generated ids to keep.
     init(prompt: Set<Int32>, memory: Int = 0) {
         self.memory = memory
         self.prompt = prompt
     }
 
-    /// The state that sampling with `parameters` needs.
+    /// Creates the state that sampling with `parameters` needs.
     init(for parameters: SamplingParameters, prompt: Set<Int32>) {
         self.init(
             prompt: parameters.hasPenalties ? prompt : [],
             memory: parameters.badWords.reduce(0) { max($0, $1.count - 1) })
     }
 
-    /// Counts one generated token; called for each token in order, before the next one is sampled.
+    /// Counts one generated token. Call this for each token in order, before the next one is sampled.
     mutating func append(_ id: Int32) {
         generated[id, default: 0] += 1
         recent.append(id)
@@ -34,6 +34,6 @@ struct TokenCounts {
 extension SamplingParameters {
     var hasPenalties: Bool { repetitionPenalty != 1 || frequencyPenalty != 0 || presencePenalty != 0 }
 
-    /// Whether sampling depends on `TokenCounts`; otherwise they need not be kept.
+    /// Whether sampling depends on `TokenCounts`. Otherwise they need not be kept.
     var needsCounts: Bool { hasPenalties || !badWords.isEmpty }
 }

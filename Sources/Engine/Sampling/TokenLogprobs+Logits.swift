@@ -1,6 +1,6 @@
 extension TokenLogprobs {
-    /// Log-probabilities from the original `logits` (vocabulary): of the token `id`, with its rank, and of the `top` most
-    /// probable ones.
+    /// Computes log-probabilities from the original `logits` (vocabularySize): that of the token `id`, with its rank, and those of
+    /// the `top` most probable tokens.
     ///
     /// - Throws: `SamplerError` if the logits are not a distribution.
     init(of id: Int32, logits: UnsafeBufferPointer<Float>, top: Int) throws(SamplerError) {

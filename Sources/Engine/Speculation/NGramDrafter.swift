@@ -1,17 +1,17 @@
-/// Proposes as draft tokens those that followed an earlier occurrence of the sequence's last tokens. This works for replies
-/// that repeat their prompt, such as summaries, edits of code and answers from documents, and rarely for others (Saxena,
-/// "Prompt Lookup Decoding", 2023).
+/// A drafter that proposes the tokens that followed an earlier occurrence of the sequence's last tokens. This works for replies
+/// that repeat their prompt, such as summaries, edits of code and answers from documents, and rarely for others (Saxena, "Prompt
+/// Lookup Decoding", 2023).
 enum NGramDrafter {
-    /// The number of last tokens to match: as many as possible, from `shortest` to `longest`.
+    /// The maximum and minimum number of last tokens to match. The longest match is used.
     static let longest = 4
     static let shortest = 2
-    /// The maximum distance of a match: searching 32768 tokens takes about 10 us.
+    /// The maximum distance of a match. Searching 32768 tokens takes about 10 us.
     static let horizon = 32768
     /// The number of last tokens on which a draft can depend.
     static let reach = horizon + longest
 
-    /// `count` draft tokens, or none. Of equally long matches the latest is used. If it reaches the end, it continues with the
-    /// drafts themselves, so that a loop is continued. O(horizon).
+    /// Returns `count` draft tokens, or none. Of equally long matches, the latest is used. If the match reaches the end of the
+    /// tokens, the drafts themselves follow, so that a loop continues. O(horizon).
     static func drafts(after tokens: [Int32], count: Int) -> [Int32] {
         guard count > 0, tokens.count > shortest else { return [] }
         let source = tokens.withUnsafeBufferPointer { continuation(of: $0) }
@@ -24,7 +24,7 @@ enum NGramDrafter {
         return drafts
     }
 
-    /// The position after the best match; `nil` if there is none.
+    /// Returns the position after the best match, or `nil` if there is none.
     private static func continuation(of tokens: UnsafeBufferPointer<Int32>) -> Int? {
         let end = tokens.count
         var best: (length: Int, continuation: Int)?

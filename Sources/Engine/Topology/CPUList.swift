@@ -1,6 +1,6 @@
-/// CPU numbers in the form of Linux and of `--cpus`: `0-3,8,10-11`.
+/// A list of CPU numbers in the notation of Linux and of `--cpus`: `0-3,8,10-11`.
 public struct CPUList: Sendable, Hashable, CustomStringConvertible {
-    /// Ascending, without repetitions.
+    /// The numbers in ascending order, without repetitions.
     public let numbers: [Int]
 
     /// Linux supports at most 8192 CPUs.
@@ -10,7 +10,7 @@ public struct CPUList: Sendable, Hashable, CustomStringConvertible {
         self.numbers = Set(numbers).sorted()
     }
 
-    /// - Returns: nil if the text is not such a list, or has a number of 8192 or more. An empty text is an empty list.
+    /// - Returns: `nil` if the text is not such a list or has a number of 8192 or more. An empty text is an empty list.
     public init?(_ text: some StringProtocol) {
         var numbers: [Int] = []
         for field in text.split(separator: ",", omittingEmptySubsequences: !text.contains(",")) {

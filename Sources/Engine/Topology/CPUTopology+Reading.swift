@@ -1,12 +1,12 @@
 import Foundation
 
 extension CPUTopology {
-    /// Reads Linux's description. What is missing, as on many virtual machines, counts as not shared: each CPU is a core, and all
-    /// cores are in one package, one node and of one kind.
+    /// Reads the topology from Linux's `/sys`. Missing information, as on many virtual machines, means that nothing is shared: each
+    /// CPU is a core, and all cores are in one package, on one node and of one kind.
     ///
     /// - Parameters:
-    ///   - allowed: the CPUs of the affinity mask; if empty, CPU 0.
-    ///   - system: the folder `/sys`.
+    ///   - allowed: The CPUs of the affinity mask. If empty, CPU 0 is used.
+    ///   - system: The path of `/sys`.
     init(allowed: CPUList, system: String = "/sys") {
         let nodes = Self.nodes(system)
         cpus = (allowed.numbers.isEmpty ? [0] : allowed.numbers).map { number in
@@ -15,7 +15,7 @@ extension CPUTopology {
                 Self.list("\(folder)/topology/core_cpus_list") ?? Self.list("\(folder)/topology/thread_siblings_list")
             return CPU(
                 number: number,
-                // -1 where the firmware does not tell.
+                // It is -1 if the firmware does not provide it.
                 package: max(Self.number("\(folder)/topology/physical_package_id") ?? 0, 0),
                 node: nodes[number] ?? 0,
                 core: siblings?.first ?? number,
@@ -25,7 +25,7 @@ extension CPUTopology {
         }
     }
 
-    /// The node of each CPU.
+    /// Returns the node of each CPU.
     private static func nodes(_ system: String) -> [Int: Int] {
         let folder = "\(system)/devices/system/node"
         var nodes: [Int: Int] = [:]
@@ -35,7 +35,7 @@ extension CPUTopology {
         return nodes
     }
 
-    /// The first CPU that shares the highest level of cache.
+    /// Returns the first CPU that shares the highest level of cache.
     private static func lastCache(_ cpu: String) -> Int? {
         var best: (level: Int, first: Int)?
         for index in 0..<8 {

@@ -1,24 +1,24 @@
-/// The CPUs that the process may use, and what they share.
+/// The CPUs that the process may use, and the cores, caches and nodes that they share.
 struct CPUTopology: Sendable, Equatable {
-    /// A hardware thread: what Linux calls a CPU.
+    /// A hardware thread, which Linux calls a CPU.
     struct CPU: Sendable, Equatable {
         let number: Int
         let package: Int
         /// The NUMA node of its memory.
         let node: Int
-        /// The least number of the hardware threads of the same physical core.
+        /// The lowest number of the hardware threads of the same physical core.
         let core: Int
-        /// The least number of the CPUs that share the last level of cache.
+        /// The lowest number of the CPUs that share the last-level cache.
         let cache: Int
-        /// The speed in any unit, 0 if unknown.
+        /// The speed in any unit, or 0 if unknown.
         let capacity: Int
     }
 
-    /// In ascending order of numbers; never empty.
+    /// The CPUs in ascending order of numbers. Never empty.
     let cpus: [CPU]
 
-    /// A core that is slower than this share of the fastest one is an efficiency core. The fastest cores of one kind differ by a
-    /// few percent; efficiency cores have three quarters of their frequency or less.
+    /// The share of the fastest core's speed below which a core is an efficiency core. The fastest cores of one kind differ by a
+    /// few percent, and efficiency cores have three quarters of their frequency or less.
     private static let performanceShare = 0.8
 
     private func isPerformance(_ cpu: CPU, fastest: Int) -> Bool {
@@ -34,11 +34,11 @@ struct CPUTopology: Sendable, Equatable {
     }
 
     /// All CPUs, the best first: one hardware thread of each performance core, one of each efficiency core, and then the second
-    /// hardware threads in the same order. Nodes take turns, and so do the caches of a node, since each has its own path to memory.
+    /// hardware threads in the same order. Nodes alternate, and so do the caches of a node, since each has its own path to memory.
     var byPreference: [CPU] {
         let fastest = cpus.map(\.capacity).max() ?? 0
         var counts: [[Int]: Int] = [:]
-        /// How often it was asked for the same key before.
+        /// Returns the number of earlier calls with the same key.
         func turn(_ key: Int...) -> Int {
             defer { counts[key, default: 0] += 1 }
             return counts[key, default: 0]

@@ -1,16 +1,17 @@
 import CNUMA
 
-/// The NUMA nodes that pages come from when they are first touched.
+/// The NUMA nodes on which pages are placed when they are first touched.
 enum MemoryPolicy: Equatable {
-    /// One node, by Linux's number; others when it has no free memory, since a slow page is better than the end of the process.
+    /// One node, by Linux's number. Other nodes are used if it has no free memory, because slow memory is better than the end of
+    /// the process.
     case preferred(Int)
-    /// Several in turn, page by page.
+    /// Several nodes in turn, page by page.
     case interleaved([Int])
 
-    /// Applies to whole pages of the system.
+    /// Applies the policy to a range of memory, in whole pages of the system.
     ///
-    /// - Returns: 0, or the system's error number. Containers may forbid the call (EPERM), and kernels without NUMA do not have
-    ///   it (ENOSYS). The memory can be used all the same.
+    /// - Returns: 0 or the system's error number. Containers may forbid the call (EPERM), and kernels without NUMA do not support
+    ///   it (ENOSYS). The memory can be used regardless.
     func set(_ base: UnsafeMutableRawPointer, bytes: Int) -> Int32 {
         let (policy, nodes): (Int32, [Int])
         switch self {

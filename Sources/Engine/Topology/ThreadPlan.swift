@@ -1,28 +1,28 @@
 import CIntrinsics
 
-/// How many threads compute, and on which CPUs: decided once, before the threads start.
+/// The number of compute threads and their CPUs, decided once before the threads start.
 package struct ThreadPlan: Sendable, Equatable {
-    /// At least 1.
+    /// The number of threads, at least 1.
     package let threads: Int
-    /// The CPU of each thread, if each stays on one; otherwise empty.
+    /// The CPU of each thread if threads are pinned, otherwise empty.
     package let pinnedCPUs: [Int]
-    /// Where the threads are and the memory of their weights. One node, whose memory the system chooses, if the threads are not
-    /// pinned, or all are on one, or it was asked for.
+    /// The nodes of the threads and of the memory of their weights. There is one node, on which the system places the memory, if
+    /// the threads are not pinned, if all are on one node, or if `numa` is `off`.
     package let nodes: NodePlan
-    /// What was found and chosen, for the log.
+    /// A description of the topology and of the choice, for the log.
     package let summary: String
 
-    /// One thread for each physical core: the hardware threads of a core share its units for products, and the threads of a
-    /// parallel region wait for the slowest.
+    /// Plans one thread per physical core by default, because the hardware threads of a core share its arithmetic units, and the
+    /// threads of a parallel region wait for the slowest.
     ///
     /// - Parameters:
-    ///   - topology: the CPUs that the process may use.
-    ///   - quota: the CPU time of the control group, in CPUs; nil without a limit. With a limit the kernel should be able to move
-    ///     threads, so they are pinned only to CPUs that were asked for.
-    ///   - threads: the number that was asked for; at most one for each CPU is useful.
-    ///   - cpus: the CPUs that were asked for, of those of the topology. Without `threads`, each gets a thread.
-    ///   - pins: whether threads may be pinned.
-    ///   - numa: whether weights may be divided among nodes.
+    ///   - topology: The CPUs that the process may use.
+    ///   - quota: The CPU quota of the control group in CPUs, or `nil` for no limit. With a limit, the kernel should be able to
+    ///     move threads, so they are pinned only to explicitly requested CPUs.
+    ///   - threads: The requested number of threads. More than one per CPU is not useful.
+    ///   - cpus: The requested CPUs, which are a subset of those of the topology. Without `threads`, each gets a thread.
+    ///   - pins: Whether threads may be pinned.
+    ///   - numa: Whether weights may be divided among nodes.
     init(
         _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true,
         numa: EngineOptions.NUMA = .auto
@@ -30,7 +30,7 @@ package struct ThreadPlan: Sendable, Equatable {
         let usable = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
         self.threads = threads ?? Self.available(cpus: cpus == nil ? topology.cores : usable.count, quota: quota)
         let isPinned = pins && (quota == nil || cpus != nil) && self.threads <= usable.count
-        // The threads of a node are neighbours: they share signals, and take from each other first.
+        // The threads of a node have adjacent numbers, because neighbors share signals and take work from each other first.
         let pinned = isPinned ? Self.byNode(usable.prefix(self.threads)) : []
         pinnedCPUs = pinned.map(\.number)
         let isDivided = numa == .auto && Set(pinned.map(\.node)).count > 1
@@ -49,7 +49,7 @@ package struct ThreadPlan: Sendable, Equatable {
             + (isDivided ? ", weights divided among \(nodes.nodes.count) nodes" : "")
     }
 
-    /// The CPUs of the least node first, otherwise in the same order.
+    /// Returns the CPUs in ascending order of nodes, and otherwise in the same order.
     private static func byNode(_ cpus: some Sequence<CPUTopology.CPU>) -> [CPUTopology.CPU] {
         Dictionary(grouping: cpus, by: \.node).sorted { $0.key < $1.key }.flatMap(\.value)
     }
@@ -58,7 +58,7 @@ package struct ThreadPlan: Sendable, Equatable {
 }
 
 extension ThreadPlan {
-    /// The plan for this machine.
+    /// Returns the plan for this machine.
     ///
     /// - Throws: `EngineError.unsupported` if the process may not use all of `cpus`.
     static func ofMachine(
@@ -75,13 +75,13 @@ extension ThreadPlan {
             numa: numa)
     }
 
-    /// The number of threads on this machine, if nothing else is asked for.
+    /// The default number of threads on this machine.
     package static var defaultThreads: Int {
         Self(CPUTopology(allowed: .ofProcess()), quota: ControlGroup().cpuQuota).threads
     }
 
-    /// The threads that this process can run at once on `cpus`, or on all CPUs of its affinity mask: hardware threads, within the
-    /// quota of its control group. At least 1.
+    /// Returns the number of threads that this process can run at once on `cpus`, or on all CPUs of its affinity mask: the number
+    /// of hardware threads, limited by the quota of its control group, and at least 1.
     static func available(on cpus: CPUList? = nil) -> Int {
         available(cpus: (cpus ?? .ofProcess()).numbers.count, quota: ControlGroup().cpuQuota)
     }
@@ -92,7 +92,7 @@ extension ThreadPlan {
 }
 
 extension CPUList {
-    /// The CPUs of the calling thread's affinity mask.
+    /// Returns the CPUs of the calling thread's affinity mask.
     static func ofProcess() -> Self {
         let capacity = 1024
         return Self(

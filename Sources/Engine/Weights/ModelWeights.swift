@@ -1,8 +1,8 @@
 import Checkpoints
 
-/// All weights of a model or of a stage of it, packed for the kernels. The checkpoint is not needed afterwards.
+/// All weights of a model or of a stage, packed for the kernels. The checkpoint is not needed after loading.
 final class ModelWeights {
-    /// One layer's weights; shapes use the names of `ModelConfig`.
+    /// The weights of one layer. Shapes use the names of `ModelConfig`.
     struct Layer {
         /// (hiddenSize)
         var inputNorm: Buffer<Float>
@@ -12,7 +12,7 @@ final class ModelWeights {
         var attention: Attention
         var mlp: MLP
 
-        /// Bytes of all norms.
+        /// The number of bytes of all norms.
         var normBytes: Int {
             inputNorm.bytes + postAttentionNorm.bytes + preMLPNorm.bytes + postMLPNorm.bytes + attention.queryNorm.bytes
                 + attention.keyNorm.bytes
@@ -33,7 +33,7 @@ final class ModelWeights {
         var queryNorm: Buffer<Float>
         var keyNorm: Buffer<Float>
 
-        /// Bytes of the matrices.
+        /// The number of bytes of the matrices.
         var bytes: Int { query.bytes + key.bytes + value.bytes + gate.bytes + output.bytes }
     }
 
@@ -42,7 +42,7 @@ final class ModelWeights {
         case experts(MixtureOfExperts)
     }
 
-    /// down(silu(gate(x)) * up(x)): gate and up (width, hiddenSize), down (hiddenSize, width).
+    /// A gated MLP, down(silu(gate(x)) * up(x)). Gate and up are (width, hiddenSize), and down is (hiddenSize, width).
     struct GatedMLP {
         var gate: PackedMatrix
         var up: PackedMatrix
@@ -50,12 +50,12 @@ final class ModelWeights {
 
         var width: Int { gate.rows }
 
-        /// For products.
+        /// The matrices in the form that products use.
         struct View {
             var gate: PackedMatrix.View
             var up: PackedMatrix.View
             var down: PackedMatrix.View
-            /// Of all three.
+            /// The number of bytes of all three matrices.
             var bytes: Int
 
             var width: Int { gate.rows }
@@ -69,43 +69,43 @@ final class ModelWeights {
     struct MixtureOfExperts {
         /// (experts, hiddenSize)
         var router: PackedMatrix
-        /// Added to the scores for the choice only, (experts)
+        /// The bias added to the scores for the choice only, (experts)
         var bias: Buffer<Float>
         var experts: [GatedMLP]
         var shared: GatedMLP?
     }
 
-    /// What is before the first layer and after the last one.
+    /// The weights before the first layer and after the last one.
     struct Vocabulary {
         /// (vocabularySize, hiddenSize)
         var embedding: PackedMatrix
-        /// (vocabularySize, hiddenSize); the embedding itself when tied.
+        /// (vocabularySize, hiddenSize). It is the embedding itself if the two are tied.
         var lmHead: PackedMatrix
         /// (hiddenSize)
         var finalNorm: Buffer<Float>
     }
 
-    /// Of the first stage only.
+    /// The embeddings and the LM head, which only the first stage has.
     let vocabulary: Vocabulary?
-    /// Of the stage.
+    /// The layers of the stage.
     let layers: [Layer]
-    /// Bytes in memory.
+    /// The number of bytes in memory.
     let bytes: Int
-    /// Whether any matrix is quantized in groups, so that products take activations encoded as integers.
+    /// Whether any matrix is quantized in groups, in which case products take activations encoded as integers.
     let isQuantized: Bool
     private let memory: WeightMemory
 
-    /// Where the matrices of each node of the pool are in memory; valid as long as this object.
+    /// The memory of the matrices of each node of the pool, valid as long as this object.
     var ranges: [[UnsafeRawBufferPointer]] { memory.ranges }
 
-    /// The system's error number, if it refused to place matrices on their nodes; otherwise 0.
+    /// The system's error number if it refused to place matrices on their nodes, otherwise 0.
     var placementError: Int32 { memory.placementError }
 
-    /// Reads and packs every tensor of a stage, and none of the others.
+    /// Reads and packs the tensors of a stage, and no others.
     ///
     /// - Parameters:
-    ///   - stage: `nil`: the whole model.
-    ///   - progress: called with the fraction done, after each layer
+    ///   - stage: The stage, or `nil` for the whole model.
+    ///   - progress: A function that is called with the completed fraction after each layer.
     /// - Throws: `CheckpointError.notFinite` for the first tensor with an element that is NaN or infinite.
     init(
         checkpoint: Checkpoint, config: ModelConfig, stage: Stage? = nil, pool: WorkerPool, kernels: KernelTable,
@@ -126,7 +126,7 @@ final class ModelWeights {
     }
 }
 
-/// Reads tensors by their names in the checkpoint, and counts their bytes.
+/// A reader that reads tensors by their names in the checkpoint, and counts their bytes.
 private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
@@ -134,7 +134,7 @@ private final class WeightReader {
     let memory: WeightMemory
     private(set) var bytes = 0
     private(set) var isQuantized = false
-    /// Of the next matrices.
+    /// The node with the first rows of the next matrices.
     private var firstNode = 0
 
     init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
@@ -187,7 +187,7 @@ private final class WeightReader {
     }
 
     private func gatedMLP(_ name: String) throws(CheckpointError) -> ModelWeights.GatedMLP {
-        // The matrices of small experts have too few rows for all nodes.
+        // The matrices of small experts have too few rows for all nodes, so the first node alternates.
         defer { firstNode += 1 }
         return ModelWeights.GatedMLP(
             gate: try matrix("\(name).gate_proj", isEncoded: true),
@@ -195,13 +195,13 @@ private final class WeightReader {
             down: try matrix("\(name).down_proj"))
     }
 
-    /// - Parameter isEncoded: whether the product's results are encoded by the slices that compute them.
+    /// - Parameter isEncoded: Whether the slices that compute the product also encode its results.
     private func matrix(_ name: String, isEncoded: Bool = false) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(
             checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels,
             firstNode: firstNode, isEncoded: isEncoded)
-        // Otherwise memory would hold the model twice, once as pages of the file.
+        // Otherwise the model would be in memory twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes
         isQuantized = isQuantized || matrix.isQuantized

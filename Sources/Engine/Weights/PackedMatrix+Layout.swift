@@ -3,15 +3,15 @@ import KernelInterface
 import PortableKernels
 
 extension PackedMatrix {
-    /// The memory that rows of a matrix take, and what is in it.
+    /// The layout of the rows of a matrix in memory.
     struct Layout {
         let format: Format
         let columns: Int
-        /// Scales of a row.
+        /// The number of scales of a row.
         let scaleColumns: Int
-        /// Columns that share a scale.
+        /// The number of columns that share a scale.
         let scaleWidth: Int
-        /// The scales of the checkpoint; nil: ones.
+        /// The scales of the checkpoint, or `nil` if all are 1.
         private let grid: ScaleGrid?
 
         init(_ weight: LinearWeight) {
@@ -24,7 +24,7 @@ extension PackedMatrix {
             case .quantized(let reader): (format, grid) = (.quantized(reader.format), nil)
             }
             scaleColumns = grid?.gridColumns ?? 1
-            // A scale block may be wider than the matrix; the width only has to select the right scale.
+            // A scale block may be wider than the matrix. The width only has to select the right scale.
             scaleWidth = grid.flatMap { $0.gridColumns == 1 ? nil : $0.blockColumns } ?? max(weight.columns, 1)
         }
 
@@ -32,7 +32,7 @@ extension PackedMatrix {
             if case .quantized = format { true } else { false }
         }
 
-        /// Bytes of rows without scales.
+        /// Returns the number of bytes of rows without scales.
         func bytes(rows: Int) -> Int {
             switch format {
             case .numbers(let format): format.layout.bytes(rows: rows, columns: columns)
@@ -40,7 +40,7 @@ extension PackedMatrix {
             }
         }
 
-        /// Bytes of the scales, or of the row factors.
+        /// Returns the number of bytes of the scales or of the row factors.
         func scaleBytes(blocks: Int) -> Int {
             if case .quantized(let format) = format, format.rowFactor == .none { return 0 }
             return blocks * scaleColumns * 16 * MemoryLayout<Float>.size
@@ -64,10 +64,10 @@ extension PackedMatrix {
         /// Writes the grid with one scale per row, so that a block of rows may cross the boundaries of the grid.
         ///
         /// - Parameters:
-        ///   - blocks: of a part of the matrix.
-        ///   - firstRow: the first row of the part.
-        ///   - rows: of the part.
-        ///   - scales: of the part.
+        ///   - blocks: The blocks of a part of the matrix.
+        ///   - firstRow: The first row of the part.
+        ///   - rows: The number of rows of the part.
+        ///   - scales: The scales of the part.
         func spreadScales(_ blocks: Range<Int>, firstRow: Int, rows: Int, into scales: UnsafeMutablePointer<Float>) {
             for row in blocks.lowerBound * 16..<min(blocks.upperBound * 16, rows) {
                 for column in 0..<scaleColumns {
@@ -80,6 +80,6 @@ extension PackedMatrix {
 }
 
 extension WeightFormat {
-    /// The same in every family.
+    /// The layout, which is the same in every family.
     var layout: WeightLayout { Portable.weights(self).layout }
 }

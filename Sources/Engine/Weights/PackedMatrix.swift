@@ -3,20 +3,20 @@ import KernelInterface
 
 /// A weight matrix (rows, columns) = (out, in) in the kernels' format: blocks of 16 rows, padded with zeros.
 ///
-/// Formats stay as small as in the checkpoint: codes are decoded in registers. Only float16 is converted, to float32. Every
-/// matrix that is not quantized in groups has scales, which are ones if the format has none.
+/// Weights stay as small as in the checkpoint, because codes are decoded in registers. Only float16 is converted, to float32. Every
+/// matrix that is not quantized in groups has scales, which are 1 if the format has none.
 ///
-/// Each NUMA node of the pool has a part of the rows in its memory, by ``NodePlan/blocks(of:count:unit:first:)``.
+/// The memory of each NUMA node of the pool holds a part of the rows, determined by ``NodePlan/blocks(of:count:unit:first:)``.
 final class PackedMatrix {
     let rows: Int
     let columns: Int
     let format: Format
-    /// Bytes in memory, scales included.
+    /// The number of bytes in memory, including scales.
     let bytes: Int
     private let firstNode: Int
-    /// In ascending order of rows; freed by `deinit`.
+    /// The parts in ascending order of rows, freed by `deinit`.
     private let parts: UnsafeMutableBufferPointer<Part>
-    /// Keeps the parts' memory.
+    /// The pieces of memory, which keep the memory of the parts alive.
     private let pieces: [WeightMemory.Piece]
 
     enum Format: Hashable {
@@ -24,8 +24,8 @@ final class PackedMatrix {
         case quantized(QuantizedFormat)
     }
 
-    /// The rows of some blocks, as a matrix of their own. It has only numbers and pointers: otherwise threads that share a matrix
-    /// would wait for each other to update its reference count.
+    /// The rows of some blocks as a matrix of its own. It has only numbers and pointers, because threads that share a matrix would
+    /// otherwise contend for its reference count.
     fileprivate struct Part {
         let blocks: Range<Int>
         let lines: UnsafeMutableRawPointer
@@ -35,7 +35,8 @@ final class PackedMatrix {
 
         var firstRow: Int { blocks.lowerBound * 16 }
 
-        /// Those of `range` that are in this part, counted from its first one; empty if there are none.
+        /// Returns the blocks of `range` that are in this part, counted from its first block. The result is empty if there are
+        /// none.
         func own(_ range: Range<Int>) -> Range<Int> {
             let own = range.clamped(to: blocks)
             return own.lowerBound - blocks.lowerBound..<own.upperBound - blocks.lowerBound
@@ -45,10 +46,10 @@ final class PackedMatrix {
     /// Packs `weight` into `memory` on the pool's threads.
     ///
     /// - Parameters:
-    ///   - memory: of the nodes of `pool`.
-    ///   - firstNode: the node that has the first rows, modulo the number of nodes.
-    ///   - isEncoded: whether the product's results are encoded as integers by the slices that compute them, if the matrix is
-    ///     quantized. Nodes then have whole segments.
+    ///   - memory: The memory of the nodes of `pool`.
+    ///   - firstNode: The node with the first rows, modulo the number of nodes.
+    ///   - isEncoded: Whether the slices that compute the product also encode its results as integers, if the matrix is quantized.
+    ///     Nodes then have whole segments.
     init(
         _ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable, firstNode: Int = 0,
         isEncoded: Bool = false
@@ -93,18 +94,18 @@ final class PackedMatrix {
 
     var blocks: Int { (rows + 15) / 16 }
 
-    /// Bytes of one row, on average.
+    /// The average number of bytes of a row.
     var bytesPerRow: Int { bytes / max(blocks * 16, 1) }
 
-    /// Whether products take activations that are encoded as integers.
+    /// Whether products take activations encoded as integers.
     var isQuantized: Bool {
         if case .quantized = format { true } else { false }
     }
 
-    /// For products.
+    /// The matrix in the form that products use.
     var view: View { View(parts: UnsafeBufferPointer(parts), rows: rows, firstNode: firstNode) }
 
-    /// out (columns) = factor * the row's weights.
+    /// Computes out (columns) = factor * the row's weights.
     func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {
         for part in parts where part.blocks.contains(row / 16) {
             return part.contents.unpackRow(row - part.firstRow, factor: factor, out: out, family: kernels.family)
@@ -114,8 +115,8 @@ final class PackedMatrix {
 }
 
 extension PackedMatrix {
-    /// A matrix for products, which another object keeps alive. It has only numbers and pointers: otherwise threads that share
-    /// a matrix would wait for each other to update its reference count.
+    /// A view of a matrix for products. Another object keeps the matrix alive. The view has only numbers and pointers, because
+    /// threads that share a matrix would otherwise contend for its reference count.
     struct View {
         fileprivate let parts: UnsafeBufferPointer<Part>
         let rows: Int
@@ -123,18 +124,19 @@ extension PackedMatrix {
 
         var blocks: Int { (rows + 15) / 16 }
 
-        /// The blocks as work for a pool, each for the node that has it.
+        /// Returns the blocks as work for a pool, each for the node that holds it.
         ///
         /// - Parameters:
-        ///   - cost: of each block, in any unit.
-        ///   - unit: blocks that stay in one slice.
+        ///   - cost: The cost of each block, in any unit.
+        ///   - unit: The number of blocks that stay in one slice.
         func slices(cost: Int = 1, unit: Int = 2) -> WorkerPool.Divisible {
             WorkerPool.Divisible(blocks: blocks, cost: cost, unit: unit, firstNode: firstNode)
         }
 
-        /// y[:, rows of the blocks] = x W^T; x (tokens, columns), selected by `xRows` if given; y (tokens, yStride).
+        /// Computes y[:, rows of the blocks] = x W^T, where x is (tokens, columns), selected by `xRows` if given, and y is (tokens,
+        /// yStride).
         ///
-        /// - Parameter isExact: whether x keeps its precision in every mode, unless the matrix is quantized
+        /// - Parameter isExact: Whether x keeps its precision in every mode, unless the matrix is quantized.
         func multiply(
             _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
             yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
@@ -174,7 +176,7 @@ extension PackedMatrix.Part {
         }
     }
 
-    /// Packs blocks of this part, counted from its first one.
+    /// Packs blocks of this part, counted from its first block.
     fileprivate func pack(
         _ range: Range<Int>, of weight: LinearWeight, _ layout: PackedMatrix.Layout, _ family: any KernelFamily.Type
     ) {
