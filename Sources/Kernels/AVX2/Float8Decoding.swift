@@ -1,7 +1,7 @@
 import CIntrinsics
 
 extension AVX2.Float8Weights {
-    /// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+    /// Decodes `count` lines of E4M3FN weights to float32, (4 * count, 16).
     @inline(__always)
     static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
         let target = UnsafeMutableRawPointer(panel)
@@ -21,7 +21,7 @@ extension AVX2.Float8Weights {
     }
 }
 
-/// Two columns of eight rows, in the upper bytes of each lane.
+/// Decodes two columns of eight rows, which are in the upper bytes of each lane.
 @inline(__always)
 private func decodePairs(_ pairs: SIMD4<Int64>, _ target: UnsafeMutableRawPointer) {
     let wide = unsafeBitCast(pairs, to: SIMD8<Int32>.self)
@@ -29,8 +29,8 @@ private func decodePairs(_ pairs: SIMD4<Int64>, _ target: UnsafeMutableRawPointe
     target.storeBytes(of: decodeHighByte(wide), toByteOffset: 64, as: SIMD8<Float>.self)
 }
 
-/// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120,
-/// also for subnormals; the product with 2^120 is exact.
+/// Decodes E4M3FN codes in the top byte of each lane. With sign, exponent and fraction at their float32 positions, a number is the
+/// value times 2^-120, also for subnormals. The product with 2^120 is exact.
 @inline(__always)
 private func decodeHighByte(_ bits: SIMD8<Int32>) -> SIMD8<Float> {
     let mask = Int32(bitPattern: 0x87f0_0000)

@@ -1,10 +1,10 @@
 import CIntrinsics
 
 extension AVX2 {
-    /// 8 products of 32 bytes, each a multiplication and an addition.
+    /// The number of operations per round: 8 products of 32 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 512 }
 
-    /// In sums of 16 bits.
+    /// Runs the peak loop with 16-bit sums.
     public static func integerPeak(iterations: Int) -> Float {
         let bytes = SIMD4<Int64>(repeating: Int64(truncatingIfNeeded: iterations) & 0x0707_0707_0707_0707)
         var sums = InlineArray<8, SIMD16<Int16>>(repeating: .zero)
@@ -27,21 +27,22 @@ extension AVX2 {
     }
 }
 
-/// Codes are decoded for each tile: sums of 16 bits depend on how large they are.
+/// Codes are never decoded into panels. They are decoded for each tile, because the number of products that fit in 16-bit sums
+/// depends on their size.
 @inline(__always)
 var panelTokens: Int { .max }
 
-/// The number of tokens whose sums of `terms` bytes fit into the registers.
+/// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
 
-/// The sums of neighboring products, saturated: unsigned codes with signed bytes of x.
+/// Multiplies unsigned codes and signed bytes of x, and adds adjacent products with saturation.
 @inline(__always)
 private func multiplyBytes(_ codes: SIMD4<Int64>, _ x: SIMD4<Int64>) -> SIMD16<Int16> {
     unsafeBitCast(trinity_multiply_bytes(codes, x), to: SIMD16<Int16>.self)
 }
 
-/// The sums of neighboring products.
+/// Multiplies 16-bit numbers and adds adjacent products.
 @inline(__always)
 private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int32> {
     unsafeBitCast(
@@ -50,7 +51,7 @@ private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int3
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
+    /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for one block of rows.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
         _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
@@ -58,7 +59,7 @@ extension IntegerCodes {
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
-        // As many columns as can be summed in 16 bits: each product of a pair is at most 2 * 128 * largest.
+        // The number of columns that can be summed in 16 bits: each product of a pair is at most 2 * 128 * largest.
         let batch = largest <= 15 ? 32 : largest <= 31 ? 16 : 8
         var column = 0
         while column < columns {
@@ -76,8 +77,8 @@ extension IntegerCodes {
         }
     }
 
-    /// Half the rows of some columns, with sums in 16 bits. The codes of the few columns are decoded once for all tokens, if the
-    /// loops are unrolled; an array of sums would need the metadata of its type, which modules share.
+    /// Adds half the rows of some columns, with 16-bit sums. If the loops are unrolled, the codes of these few columns are decoded
+    /// once for all tokens. An array of sums would need the metadata of its type, which modules share.
     @inline(__always)
     private static func addNarrow<let terms: Int, let count: Int>(
         _ lines: UnsafeRawPointer, _ start: Int, _ end: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
@@ -105,7 +106,7 @@ extension IntegerCodes {
         }
     }
 
-    /// sum + the products of eight codes of each row with eight bytes of x, as two numbers for each row.
+    /// Returns sum + the products of eight codes of each row and eight bytes of x, as two numbers per row.
     @inline(__always)
     private static func dot(
         _ sum: SIMD16<Int16>, _ first: SIMD4<Int64>, _ last: SIMD4<Int64>, _ x: UnsafeRawPointer
@@ -113,8 +114,8 @@ extension IntegerCodes {
         sum &+ multiplyBytes(first, trinity_broadcast_four(x)) &+ multiplyBytes(last, trinity_broadcast_four(x + 4))
     }
 
-    /// Half the rows of eight columns. Products of two large bytes do not fit 16 bits as a sum of two, so both are widened: the
-    /// even bytes of each pair, then the odd ones.
+    /// Adds half the rows of eight columns. A sum of two products of large bytes does not fit in 16 bits, so both factors are
+    /// widened: first the even bytes of each pair, then the odd ones.
     @inline(__always)
     private static func addWide<let terms: Int, let count: Int>(
         _ lines: UnsafeRawPointer, _ column: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
@@ -134,7 +135,7 @@ extension IntegerCodes {
         }
     }
 
-    /// The products of eight codes of each row with eight bytes of x.
+    /// Returns the sums of the products of eight codes of each row and eight bytes of x.
     @inline(__always)
     private static func dotWide(
         _ even: (SIMD16<Int16>, SIMD16<Int16>), _ odd: (SIMD16<Int16>, SIMD16<Int16>), _ x: UnsafeRawPointer
@@ -177,7 +178,7 @@ extension IntegerCodes {
         }
     }
 
-    /// The integers of columns `column ..< column + 4` and of the next four, in the first or last eight rows.
+    /// Decodes the integers of columns `column ..< column + 4` and of the next four columns, for the first or last eight rows.
     @inline(__always)
     private static func eightColumns(
         _ lines: UnsafeRawPointer, _ column: Int, _ half: Int

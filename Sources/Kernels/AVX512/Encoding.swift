@@ -1,13 +1,13 @@
 import CIntrinsics
 
-// Activations for products with bfloat16 and float8 weights: a row has its columns in bfloat16, padded with zeros to whole
-// lines of weights, followed by the rounding errors of these numbers, which only exact products read.
+// Encodes activations for products with bfloat16 and float8 weights. An encoded row consists of its columns in bfloat16, padded
+// with zeros to whole lines of weights, followed by the rounding errors of these numbers, which only exact products read.
 
 extension AVX512 {
-    /// Products with bfloat16 and float8 weights take bfloat16 pairs.
+    /// Whether some products take encoded activations. Those with bfloat16 and float8 weights take pairs of bfloat16 numbers.
     public static var encodesActivations: Bool { true }
 
-    /// As ``KernelFamily/encode(source:count:padding:target:lowOffset:)`` describes.
+    /// Implements ``KernelFamily/encode(source:count:padding:target:lowOffset:)``.
     public static func encode(
         source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
     ) {

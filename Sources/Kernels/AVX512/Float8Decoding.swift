@@ -1,7 +1,7 @@
 import CIntrinsics
 
-/// Sixty-four E4M3FN codes as bfloat16, exactly: the low and the high 8 of each 16. For a line of weights these are the even
-/// and the odd pair of columns of each row.
+/// Decodes sixty-four E4M3FN codes to bfloat16, exactly. Returns the low and the high 8 of each 16 codes. For a line of weights,
+/// these are the even and the odd pair of columns of each row.
 @inline(__always)
 func float8Pairs(_ codes: SIMD8<Int64>) -> (SIMD8<Int64>, SIMD8<Int64>) {
     let sign = SIMD8<Int64>(repeating: Int64(bitPattern: 0x8080_8080_8080_8080))

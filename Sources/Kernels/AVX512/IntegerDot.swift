@@ -1,10 +1,10 @@
 import CIntrinsics
 
 extension AVX512 {
-    /// 16 products of 64 bytes, each a multiplication and an addition.
+    /// The number of operations per round: 16 products of 64 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 2048 }
 
-    /// With VNNI.
+    /// Runs the peak loop with VNNI.
     public static func integerPeak(iterations: Int) -> Float {
         var bytes = UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f
         let codes = unsafeBitCast(SIMD16<UInt32>(repeating: bytes), to: SIMD8<Int64>.self)
@@ -30,15 +30,15 @@ extension AVX512 {
     }
 }
 
-/// The number of tokens from which on codes are decoded once for all of them.
+/// The minimum number of tokens for which codes are decoded once for all tokens.
 @inline(__always)
 var panelTokens: Int { 9 }
 
-/// The number of tokens whose sums of `terms` bytes fit into the registers.
+/// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 3 ? 4 : 8 }
 
-/// sum + the products of four codes of each row with four bytes of x.
+/// Returns sum + the products of four codes of each row and four bytes of x.
 @inline(__always)
 private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD8<Int64>, _ x: UnsafeRawPointer) -> SIMD16<Int32> {
     unsafeBitCast(
@@ -47,7 +47,7 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD8<Int64>, _ x: UnsafeRawPoin
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for `height` blocks of rows
+    /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for `height` blocks of rows
     /// and count / height tokens.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
@@ -57,7 +57,7 @@ extension IntegerCodes {
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
         let tokens = count / height
-        // The columns that have a line of upper bits.
+        // The number of columns that share a line of upper bits.
         let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         var column = 0
         while column < columns {
@@ -82,8 +82,8 @@ extension IntegerCodes {
         }
     }
 
-    /// Adds the products of eight columns with eight bytes of x to the sum of a token, and to that of the second block if it is
-    /// another one.
+    /// Adds the products of eight columns and eight bytes of x to the sum of a token, and to that of the second block if there is
+    /// one.
     @inline(__always)
     private static func multiply<let count: Int>(
         _ first: (SIMD8<Int64>, SIMD8<Int64>), _ second: (SIMD8<Int64>, SIMD8<Int64>), _ x: UnsafeRawPointer,
@@ -112,7 +112,7 @@ extension IntegerCodes {
         }
     }
 
-    /// The integers of columns `column ..< column + 4` and of the next four.
+    /// Decodes the integers of columns `column ..< column + 4` and of the next four columns.
     @inline(__always)
     private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int) -> (
         SIMD8<Int64>, SIMD8<Int64>

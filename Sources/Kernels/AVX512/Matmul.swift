@@ -1,18 +1,18 @@
 import CIntrinsics
 import KernelInterface
 
-// The products of this family with bfloat16 and float8 weights, over rows of x that are encoded as `bfloat16Pairs`. Scales must
+// The products of this family with bfloat16 and float8 weights, for rows of x that are encoded as `bfloat16Pairs`. Scales must
 // change only at the boundaries of lines.
 
 extension AVX512.BFloat16Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// Uses rows of x as pairs of bfloat16.
+    /// Multiplies rows of x that are encoded as pairs of bfloat16 numbers.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Uses only the first number of each pair.
+    /// Multiplies rows of x using only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 1>(weights: weights, arguments: arguments).run()
     }
@@ -21,28 +21,28 @@ extension AVX512.BFloat16Weights {
 extension AVX512.Float8Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// Uses rows of x as pairs of bfloat16.
+    /// Multiplies rows of x that are encoded as pairs of bfloat16 numbers.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Uses only the first number of each pair.
+    /// Multiplies rows of x using only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 1>(weights: weights, arguments: arguments).run()
     }
 }
 
-/// y = x W^T with packed weights and encoded rows of x.
+/// The product y = x W^T with packed weights and encoded rows of x.
 ///
-/// As in all families, a dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. In
-/// a panel, pairs of columns are added to two chains, even pairs to one and odd pairs to the other, in ascending order; the low
-/// halves of exact activations have two separate chains. The chains' sum ((even + odd) + (low even + low odd)) times the scale
-/// is added to the previous panels. The same for any number of tokens.
+/// As in all families, a dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. In a
+/// panel, pairs of columns are added to two chains in ascending order: even pairs to one and odd pairs to the other. The low halves
+/// of exact activations have two separate chains. The sum of the chains ((even + odd) + (low even + low odd)), multiplied by the
+/// scale, is added to the previous panels. This is the same for any number of tokens.
 private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     let weights: PackedWeights
     let arguments: MatmulArguments
 
-    /// Bytes from row to row of x; the low halves begin in the middle.
+    /// The stride between rows of x in bytes. The low halves begin in the middle of a row.
     private var xStride: Int {
         @inline(__always) get { arguments.xStride * 2 }
     }
@@ -55,7 +55,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
 
     @inline(__always)
     func run() {
-        // As many tokens as leave registers for weights, chains and row addresses.
+        // These numbers of tokens leave registers for weights, chains and row addresses.
         switch arguments.tokens {
         case 1: stream(InlineArray<1, Int>(repeating: 0))
         case 2: stream(InlineArray<2, Int>(repeating: 0))
@@ -73,7 +73,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         @inline(__always) get { arguments.firstBlock + arguments.blocks }
     }
 
-    /// Few tokens: reads the weights as one sequential stream and decodes them in registers.
+    /// Computes the product for few tokens. Reads the weights as one sequential stream and decodes them in registers.
     @inline(__always)
     private func stream<let count: Int>(_ tokens: InlineArray<count, Int>) {
         let offsets = offsets(0, tokens)
@@ -90,8 +90,9 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Many tokens: tile by tile, for as many tokens at a time as the L1 cache can hold sums of. Decoding float8 again for each
-    /// tile costs less than writing a decoded panel to memory, since products and table lookups run in parallel.
+    /// Computes the product for many tokens tile by tile, for as many tokens at a time as the L1 cache can hold sums of. Decoding
+    /// float8 again for each tile costs less than writing a decoded panel to memory, because products and table lookups run in
+    /// parallel.
     @inline(__always)
     private func runTiles() {
         var scratch = InlineArray<2048, Float>(repeating: 0)
@@ -102,7 +103,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                 let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
                 var block = arguments.firstBlock
                 while block < endBlock {
-                    // Two blocks of rows at once, if there are enough registers: a number of x is loaded once for both.
+                    // Two blocks of rows are computed at once if there are enough registers, so that a number of x is loaded once
+                    // for both.
                     let height = !isPair && block + 2 <= endBlock ? 2 : 1
                     var start = 0
                     while start < weights.columns {
@@ -153,7 +155,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Tiles of nearly equal size: a small last tile would be bound by the latency of its chains.
+    /// Returns the size of the next tile, such that all tiles have nearly equal sizes. The latency of the chains would limit a
+    /// small last tile.
     @inline(__always)
     private func tileSize(_ left: Int, _ most: Int) -> Int {
         let tiles = (left + most - 1) / most
@@ -163,7 +166,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     private typealias One = InlineArray<1, Int>
     private typealias Two = InlineArray<2, Int>
 
-    /// Sums of a tile: of token t and row r at `t * stride + r`.
+    /// The sums of a tile. The sum of token t and row r is at `t * stride + r`.
     private struct Sums {
         var base: UnsafeMutablePointer<Float>
         var stride: Int
@@ -174,13 +177,13 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         Sums(base: arguments.y + token * arguments.yStride + block * 16, stride: arguments.yStride)
     }
 
-    /// Columns start ..< end of one or two blocks of rows.
+    /// The columns start ..< end of one or two blocks of rows.
     private struct Panel {
         var lines: UnsafeRawPointer
         var block: Int
         var start: Int
         var end: Int
-        /// The offset from a line to the one that is needed 4 KB of weights later.
+        /// The offset from a line to the line that is needed after 4 KB of weights.
         var ahead: Int
     }
 
@@ -197,8 +200,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         @inline(__always) get { (weights.columns + lineColumns - 1) / lineColumns * 64 }
     }
 
-    /// into = from + (x panel^T) * scales, where from is ignored for the first panel, for `height` blocks of rows and `count`
-    /// tokens.
+    /// Computes into = from + (x panel^T) * scales for `height` blocks of rows and `count` tokens. `from` is ignored for the first
+    /// panel.
     @inline(__always)
     private func multiply<let height: Int, let count: Int>(
         _ panel: Panel, _ blocks: InlineArray<height, Int>, _ offsets: InlineArray<count, Int>, _ from: Sums,
@@ -251,7 +254,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             }
             quad += 1
         }
-        // One more pair of columns, at the end of the matrix.
+        // A last pair of columns at the end of the matrix.
         if !isFloat8 && quads * 4 < width {
             var b = 0
             while b < height {
@@ -302,7 +305,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
     }
 
-    /// The start offsets of some tokens' rows of x, in bytes.
+    /// Returns the start offsets of some tokens' rows of x in bytes.
     @inline(__always)
     private func offsets<let count: Int>(_ token: Int, _ tokens: InlineArray<count, Int>) -> InlineArray<count, Int> {
         arguments.rowOffsets(token, xStride, tokens)

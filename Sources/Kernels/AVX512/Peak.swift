@@ -1,10 +1,10 @@
 import CIntrinsics
 
 extension AVX512 {
-    /// 16 products of 32 numbers, each a multiplication and an addition.
+    /// The number of operations per round: 16 products of 32 numbers, each a multiplication and an addition.
     public static var peakOperations: Int { 1024 }
 
-    /// Of pairs of bfloat16 numbers.
+    /// Runs the peak loop with pairs of bfloat16 numbers.
     public static func peak(iterations: Int) -> Float {
         var pair = UInt32(truncatingIfNeeded: iterations) & 0x7fff | 0x3f80_0000
         let factor = trinity_broadcast_pair(&pair)

@@ -1,19 +1,20 @@
 import CIntrinsics
 import KernelInterface
 
-// Attention with the query and the weights of the values rounded to bfloat16, like activations in products: keys and values
-// are multiplied in pairs of bfloat16, with half as many instructions. Heads whose number of channels is not a multiple of 64,
-// or more than 512, are computed without rounding.
+// Attention in which the query and the weights of the values are rounded to bfloat16, like activations in products. Keys and values
+// are multiplied in pairs of bfloat16 numbers, with half as many instructions. Heads with more than 512 channels, or whose number
+// of channels is not a multiple of 64, are computed without rounding.
 
 extension AVX512.BFloat16Cache {
-    /// Uses the query and the weights of the values in bfloat16.
+    /// Computes attention with the query and the weights of the values rounded to bfloat16.
     public static func attendRounded(_ arguments: AttentionArguments) {
         if arguments.hasRoundedHeads { RoundedSegment<2>(arguments: arguments).attend() } else { attend(arguments) }
     }
 }
 
 extension AVX512.Float8Cache {
-    /// Uses the query and the weights of the values in bfloat16, in which every E4M3FN number is exact.
+    /// Computes attention with the query and the weights of the values rounded to bfloat16. Every E4M3FN number is exact in
+    /// bfloat16.
     public static func attendRounded(_ arguments: AttentionArguments) {
         if arguments.hasRoundedHeads { RoundedSegment<1>(arguments: arguments).attend() } else { attend(arguments) }
     }
@@ -23,9 +24,9 @@ extension AttentionArguments {
     fileprivate var hasRoundedHeads: Bool { headDimension % 64 == 0 && headDimension <= 512 }
 }
 
-/// One head's keys and values of a segment, located by a block table; `elementBytes` is 2 for bfloat16, 1 for E4M3FN with
-/// scales. Like the segments of `Shared`, except that the scores' chains are the even and the odd pairs of channels, and the
-/// values' chain consists of pairs of positions.
+/// The keys and values of one head in a segment, located by a block table. `elementBytes` is 2 for bfloat16 and 1 for E4M3FN with
+/// scales. It works like the segments in `Shared`, except that the chains of the scores are the even and the odd pairs of channels,
+/// and the chain of the values consists of pairs of positions.
 private struct RoundedSegment<let elementBytes: Int> {
     let arguments: AttentionArguments
 
@@ -60,7 +61,8 @@ private struct RoundedSegment<let elementBytes: Int> {
     @inline(__always)
     private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
         let out = arguments.partial + head * headDimension
-        // The query's channels, followed by the weights of a pair of logical blocks: bfloat16 numbers of four heads each.
+        // The query's channels, followed by the weights of a pair of logical blocks. Both are bfloat16 numbers with room for four
+        // heads.
         var rounded = InlineArray<2176, UInt16>(repeating: 0)
         var numbers = InlineArray<208, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &rounded) { rounded in
@@ -100,7 +102,8 @@ private struct RoundedSegment<let elementBytes: Int> {
         }
     }
 
-    /// A pair's 32 scores for each head of the tile; those of positions that are not visible are minus infinity.
+    /// Computes the 32 scores of a pair of logical blocks for each head of the tile. The scores of positions that are not visible
+    /// are minus infinity.
     @inline(__always)
     private func scores<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ query: UnsafeRawPointer, _ scale: Float, _ pair: Int,
@@ -142,18 +145,18 @@ private struct RoundedSegment<let elementBytes: Int> {
         }
     }
 
-    /// Keys of four channels and 16 tokens: pairs of the first two channels, and of the last two.
+    /// Loads the keys of four channels and 16 tokens, as pairs of the first two channels and of the last two.
     @inline(__always)
     private func keyPairs(_ keys: UnsafeRawPointer) -> (SIMD8<Int64>, SIMD8<Int64>) {
-        // Prefetch the values while the keys are used.
+        // Prefetches the values while the keys are used.
         prefetch(keys + headDimension * 16 * elementBytes)
         if isFloat8 { return float8Pairs(trinity_permute(line(keys), trinity_key_order())) }
         prefetch(keys + headDimension * 16 * elementBytes + 64)
         return (trinity_pair_halves(line(keys)), trinity_pair_halves(line(keys + 64)))
     }
 
-    /// The weights times their tokens' scales, in bfloat16; zero for positions that are not visible, whose scales are
-    /// undefined.
+    /// Stores the weights, multiplied by the scales of their tokens, in bfloat16. Weights of positions that are not visible become
+    /// zero, because their scales are undefined.
     @inline(__always)
     private func roundWeights<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ pair: Int, _ weights: UnsafePointer<Float>,
@@ -177,7 +180,7 @@ private struct RoundedSegment<let elementBytes: Int> {
         }
     }
 
-    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels.
+    /// Computes out = out * factor + weights * values of a pair of logical blocks, for 64 channels.
     @inline(__always)
     private func addValues<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: Pair<UnsafeRawPointer>,
@@ -199,12 +202,12 @@ private struct RoundedSegment<let elementBytes: Int> {
             let block = s == 0 ? first : second
             let nextKeys = next[unchecked: s] + channel * 16 * elementBytes
             let values = block + (16 * headDimension + channel) * elementBytes
-            // The block's visible positions.
+            // The visible positions of the block.
             let from = pair * 32 + s * 16
             let (first, last) = (start - from, end - from)
             var position = 0
             while position < 16 {
-                // Prefetch the next keys while the values are used.
+                // Prefetches the next keys while the values are used.
                 var line = 0
                 while line < 2 * elementBytes {
                     prefetch(nextKeys + position * 64 * elementBytes + line * 64)
@@ -237,8 +240,8 @@ private struct RoundedSegment<let elementBytes: Int> {
         }
     }
 
-    /// Values of two positions and 64 channels: pairs of 16 channels each. Numbers of positions that are not visible are
-    /// undefined. In E4M3FN all codes are finite and add zero; in bfloat16 they are replaced with zeros.
+    /// Loads the values of two positions and 64 channels, as pairs of 16 channels each. The numbers of positions that are not
+    /// visible are undefined. In E4M3FN all codes are finite and add zero. In bfloat16 they are replaced with zeros.
     @inline(__always)
     private func valuePairs(
         _ values: UnsafeRawPointer, isFirst: Bool, isSecond: Bool
@@ -265,7 +268,7 @@ private struct RoundedSegment<let elementBytes: Int> {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
     }
 
-    /// Which of the 16 positions starting at `position` belong to the segment.
+    /// Returns which of the 16 positions starting at `position` belong to the segment.
     @inline(__always)
     private func visible(_ position: Int) -> SIMDMask<SIMD16<Int32>> {
         let lanes = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)

@@ -1,44 +1,44 @@
 /// The number format of cached keys and values.
 public enum CacheFormat: CaseIterable, Sendable {
     case float32
-    /// Rounded to nearest, ties to even.
+    /// Bfloat16, rounded to nearest, ties to even.
     case bfloat16
-    /// E4M3FN, with a scale for each token's keys and one for its values in each head.
+    /// E4M3FN. Each head has a scale for a token's keys and one for its values.
     case float8
 }
 
 /// The kernels of one family that write and read keys and values of one format.
 public protocol CacheKernels: SendableMetatype {
-    /// Writes one position's keys and values of all heads of a layer into its block.
+    /// Writes the keys and values of one position, for all heads of a layer, to its block.
     static func write(_ arguments: CacheWriteArguments)
 
-    /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, for the query heads that share one
-    /// key-value head.
+    /// Computes softmax(scale * q k^T) v, not yet divided by its sum, over the positions of one segment, for the query heads that
+    /// share one key-value head.
     static func attend(_ arguments: AttentionArguments)
 
-    /// The same with the query and the weights of the values rounded to bfloat16, if that is faster; otherwise without
+    /// Computes the same with the query and the weights of the values rounded to bfloat16 if that is faster, and otherwise without
     /// rounding.
     static func attendRounded(_ arguments: AttentionArguments)
 }
 
 extension CacheKernels {
-    /// The default, if rounding is not faster.
+    /// The default implementation, for kernels for which rounding is not faster.
     public static func attendRounded(_ arguments: AttentionArguments) {
         attend(arguments)
     }
 }
 
-/// One position's keys and values, and where to write them.
+/// The keys and values of one position, and the place to write them to.
 public struct CacheWriteArguments {
     /// (heads, headDimension)
     public let keys: UnsafePointer<Float>
     public let values: UnsafePointer<Float>
     public let heads: Int
     public let headDimension: Int
-    /// The layer's part of the block: for each head keys (headDimension, 16), then values (16, headDimension), in float8
-    /// then the scales of keys (16) and of values (16).
+    /// The layer's part of the block. For each head, it has keys (headDimension, 16), then values (16, headDimension), followed in
+    /// float8 by the scales of keys (16) and of values (16).
     public let block: UnsafeMutableRawPointer
-    /// The index in the block, 0 ..< 16.
+    /// The index of the token in the block, in 0 ..< 16.
     public let token: Int
 
     public init(
@@ -60,14 +60,14 @@ public struct AttentionArguments {
     public let query: UnsafePointer<Float>
     public let heads: Int
     public let headDimension: Int
-    /// The start of this layer's and head's keys in block 0; see ``CacheWriteArguments/block``.
+    /// The start of the keys of this layer and head in block 0. See ``CacheWriteArguments/block``.
     public let cache: UnsafeRawPointer
-    /// Bytes from block to block.
+    /// The stride between blocks in bytes.
     public let blockBytes: Int
-    /// The block of logical block s at `table[s * tableStride]`.
+    /// The block table. The block of logical block s is at `table[s * tableStride]`.
     public let table: UnsafePointer<Int32>
     public let tableStride: Int
-    /// The visible positions of the segment, `start ..< end`; not empty.
+    /// The visible positions of the segment, `start ..< end`. The range is not empty.
     public let start: Int
     public let end: Int
     /// The factor of the scores.

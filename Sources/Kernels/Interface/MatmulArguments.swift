@@ -1,8 +1,8 @@
 /// A packed matrix (rows, columns) = (out, in) in the kernels' format.
 public struct PackedWeights {
-    /// Blocks of 16 rows; see ``WeightLayout``.
+    /// The blocks of 16 rows. See ``WeightLayout``.
     public let lines: UnsafeRawPointer
-    /// (row blocks, scaleColumns, 16); ones for a format without scales.
+    /// (row blocks, scaleColumns, 16). All are 1 for a format without scales.
     public let scales: UnsafePointer<Float>
     /// The number of scales per row.
     public let scaleColumns: Int
@@ -25,21 +25,21 @@ public struct PackedWeights {
     }
 }
 
-/// The rows of x and y of a product y = x W^T, and the part of it to compute.
+/// The rows of x and y of a product y = x W^T, and the part of the product to compute.
 public struct MatmulArguments {
-    /// Blocks of 16 rows of W to compute: columns `16 * firstBlock ..< 16 * (firstBlock + blocks)` of y.
+    /// The blocks of 16 rows of W to compute: columns `16 * firstBlock ..< 16 * (firstBlock + blocks)` of y.
     public let firstBlock: Int
     public let blocks: Int
-    /// Rows of at least `columns` numbers in the kernel's ``ActivationFormat``.
+    /// The rows of x, each of at least `columns` numbers in the format that the kernel takes.
     public let x: UnsafeRawPointer
-    /// From row to row of x: floats, or with `bfloat16Pairs` elements of two bytes.
+    /// The stride between rows of x: in floats, with `bfloat16Pairs` in elements of two bytes, and with quantized weights in bytes.
     public let xStride: Int
-    /// The row of x for each token, (tokens); or nil for 0 ..< tokens.
+    /// The row of x for each token, (tokens), or `nil` for 0 ..< tokens.
     public let xRows: UnsafePointer<Int32>?
     public let tokens: Int
-    /// (tokens, rows of W); only the blocks' columns are written.
+    /// (tokens, rows of W). Only the columns of the blocks are written.
     public let y: UnsafeMutablePointer<Float>
-    /// Floats from token to token.
+    /// The stride between tokens in floats.
     public let yStride: Int
 
     public init(
@@ -57,16 +57,16 @@ public struct MatmulArguments {
     }
 }
 
-/// Row-major weights of a checkpoint, and the part of them to pack.
+/// The row-major weights of a checkpoint, and the part of them to pack.
 public struct PackArguments {
-    /// (rows, columns) in the checkpoint's format, at any address.
+    /// (rows, columns) in the checkpoint's format, at any alignment.
     public let source: UnsafeRawPointer
     public let rows: Int
     public let columns: Int
-    /// Blocks of 16 rows to pack.
+    /// The blocks of 16 rows to pack.
     public let firstBlock: Int
     public let blocks: Int
-    /// Where block 0 begins; `WeightLayout.bytes(rows:columns:)` bytes, a multiple of 64 bytes in alignment.
+    /// The start of block 0: `WeightLayout.bytes(rows:columns:)` bytes, aligned to 64 bytes.
     public let target: UnsafeMutableRawPointer
 
     public init(

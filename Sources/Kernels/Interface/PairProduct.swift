@@ -1,10 +1,10 @@
 /// One factor of a ``PairProduct``: bfloat16 numbers in pairs along the sum.
 ///
-/// Row i of the factor (column i, for the right one) begins at `base + i / 16 * block + i % 16 * row`, and its pairs are `step`
-/// bytes apart. That covers both forms:
-/// - a row-major matrix with the sum along its rows: `row` is its stride, `block` 16 strides, `step` 4;
-/// - panels (`TrainingKernels.packRows` and `packColumns`): blocks of 16 lanes, lines of 64 bytes with a pair of each lane:
-///   `row` 4, `step` 64.
+/// Row i of the factor (column i of the right factor) begins at `base + i / 16 * block + i % 16 * row`, and its pairs are `step`
+/// bytes apart. This covers both forms:
+/// - A row-major matrix with the sum along its rows: `row` is its stride, `block` is 16 strides, and `step` is 4.
+/// - Panels (`TrainingKernels.packRows` and `packColumns`), which are blocks of 16 lanes with lines of 64 bytes, each with a pair
+///   of each lane: `row` is 4, and `step` is 64.
 public struct PairFactor {
     public var base: UnsafeRawPointer
     public var row: Int
@@ -18,12 +18,12 @@ public struct PairFactor {
         self.step = step
     }
 
-    /// A row-major matrix with `stride` bytes from row to row.
+    /// Creates a row-major matrix with a stride of `stride` bytes.
     public init(rows base: UnsafeRawPointer, stride: Int) {
         self.init(base: base, row: stride, block: 16 * stride, step: 4)
     }
 
-    /// Panels with `block` bytes from one block of 16 lanes to the next.
+    /// Creates panels with a stride of `block` bytes between blocks of 16 lanes.
     public init(panels base: UnsafeRawPointer, block: Int) {
         self.init(base: base, row: 4, block: block, step: 64)
     }
@@ -31,23 +31,23 @@ public struct PairFactor {
 
 /// A product of bfloat16 matrices with float32 sums: out[i, j] (+)= sum over k of left[i, k] right[j, k].
 public struct PairProduct {
-    /// A sum is split into chunks of this many pairs. Each is summed by itself and then added, in order.
+    /// The number of pairs of a chunk. A sum is split into chunks, each of which is summed separately and then added, in order.
     public static let chunkPairs = 128
 
     public var left: PairFactor
-    /// The row of `left` for each row of `out`, (rows); or nil for 0 ..< rows.
+    /// The row of `left` for each row of `out`, (rows), or `nil` for 0 ..< rows.
     public var leftRows: UnsafePointer<Int32>?
-    /// Panels.
+    /// The right factor, in panels.
     public var right: PairFactor
-    /// Pairs of the sum.
+    /// The number of pairs of the sum.
     public var pairs: Int
     /// (rows, columns)
     public var out: UnsafeMutablePointer<Float>
-    /// Floats from row to row.
+    /// The stride between rows in floats.
     public var outStride: Int
     public var rows: Int
     public var columns: Int
-    /// Added to `out` instead of replacing it.
+    /// Whether the product is added to `out` instead of replacing it.
     public var adds: Bool
 
     public init(
@@ -69,9 +69,9 @@ public struct PairProduct {
 /// Row-major bfloat16 numbers to pack as panels.
 public struct PairSource {
     public var base: UnsafePointer<UInt16>
-    /// Elements from row to row.
+    /// The stride between rows in elements.
     public var stride: Int
-    /// The row of `base` for each row, (rows); or nil for 0 ..< rows.
+    /// The row of `base` for each row, (rows), or `nil` for 0 ..< rows.
     public var indices: UnsafePointer<Int32>?
     public var rows: Int
     public var columns: Int

@@ -1,4 +1,4 @@
-/// A format of quantized weights: codes of 4 to 8 bits, and scales for groups of columns of a row.
+/// A format of quantized weights, with codes of 4 to 8 bits and scales for groups of columns of a row.
 ///
 /// The value of a weight is computed in float32, each operation rounded once, in this order:
 ///
@@ -7,17 +7,17 @@
 ///     value = value + minimum                           or value - superminimum * minimum
 ///     value = code's value * (scale * row factor)       or code's value * (scale / row factor)
 ///
-/// A step whose part the format does not have is left out. ``QuantizedRows/value(row:column:)`` is this definition in code.
+/// Steps with parts that the format does not have are omitted. ``QuantizedRows/value(row:column:)`` is this definition in code.
 public struct QuantizedFormat: Hashable, Sendable {
-    /// What a code means.
+    /// The meaning of a code.
     public enum Codes: Hashable, Sendable, CaseIterable {
         /// 4 bits, 0 ... 15.
         case uint4
         /// 4 bits, the value plus 8.
         case int4
-        /// 4 bits: sign, two of exponent, one of fraction: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
+        /// 4 bits: a sign bit, two exponent bits and a fraction bit. The values are 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives.
         case e2m1
-        /// 4 bits: an index in the table of IQ4_NL and IQ4_XS.
+        /// 4 bits, an index into the table of IQ4_NL and IQ4_XS.
         case iq4
         /// 5 bits, 0 ... 31.
         case uint5
@@ -31,9 +31,9 @@ public struct QuantizedFormat: Hashable, Sendable {
         case int8
     }
 
-    /// How the scale of a group is stored.
+    /// The representation of the scale of a group.
     public enum Scales: Hashable, Sendable, CaseIterable {
-        /// All scales are 1; the format has row factors.
+        /// All scales are 1, and the format has row factors.
         case none
         case float16
         case bfloat16
@@ -42,33 +42,33 @@ public struct QuantizedFormat: Hashable, Sendable {
         case float8
         /// E8M0: 2^(e - 127). 255 is not allowed.
         case exponent
-        /// An integer that multiplies the float16 superscale of 256 columns.
+        /// An integer that is multiplied by the float16 superscale of 256 columns.
         case uint8
         case int8
     }
 
-    /// What is added to the weights of a group or subtracted from them.
+    /// The minimum or zero point of a group.
     public enum Minima: Hashable, Sendable, CaseIterable {
         case none
-        /// One byte that is subtracted from the code.
+        /// A byte that is subtracted from the code.
         case zeroPoint
         /// A float16 that is added to the scaled value.
         case float16
-        /// A byte that multiplies the float16 superminimum of 256 columns, and is then subtracted. Only with ``Scales/uint8``.
+        /// A byte that is multiplied by the float16 superminimum of 256 columns and then subtracted. Only with ``Scales/uint8``.
         case uint8
     }
 
-    /// What the values of a row are multiplied with.
+    /// The use of the factor of a row.
     public enum RowFactor: Hashable, Sendable, CaseIterable {
         case none
-        /// The scales are multiplied with the factor.
+        /// The scales are multiplied by the factor.
         case multiplied
         /// The scales are divided by the factor.
         case divided
     }
 
     public let codes: Codes
-    /// Columns that share a scale: 16, 32, 64 or 128. The last group of a row may have fewer.
+    /// The number of columns that share a scale: 16, 32, 64 or 128. The last group of a row may have fewer.
     public let groupColumns: Int
     public let scales: Scales
     public let minima: Minima
@@ -104,35 +104,37 @@ extension QuantizedFormat {
     public static let q5K = QuantizedFormat(.uint5, groupColumns: 32, scales: .uint8, minima: .uint8)
     public static let q6K = QuantizedFormat(.int6, groupColumns: 16, scales: .int8)
     public static let iq4NL = QuantizedFormat(.iq4, groupColumns: 32, scales: .float16)
-    /// The scale of a group is the stored one minus 32.
+    /// The scale of a group is the stored scale minus 32.
     public static let iq4XS = QuantizedFormat(.iq4, groupColumns: 32, scales: .int8)
     public static let mxfp4 = QuantizedFormat(.e2m1, groupColumns: 32, scales: .exponent)
 
-    /// - Parameter rowFactor: how the global scale of the matrix is applied.
+    /// Returns NVFP4.
+    ///
+    /// - Parameter rowFactor: How the global scale of the matrix is applied.
     public static func nvfp4(_ rowFactor: RowFactor) -> QuantizedFormat {
         QuantizedFormat(.e2m1, groupColumns: 16, scales: .float8, rowFactor: rowFactor)
     }
 
-    /// One scale for each row, which is its factor.
+    /// Returns a format with one scale per row, which is its row factor.
     public static func channel(_ codes: Codes) -> QuantizedFormat {
         QuantizedFormat(codes, groupColumns: 128, scales: .none, rowFactor: .multiplied)
     }
 
-    /// Symmetric integers of 4 or 8 bits in groups.
+    /// Returns a format of symmetric 4-bit or 8-bit integers in groups.
     public static func grouped(_ codes: Codes, groupColumns: Int, scales: Scales) -> QuantizedFormat {
         QuantizedFormat(codes, groupColumns: groupColumns, scales: scales)
     }
 
-    /// Integers with a zero point for each group. A row with one scale is a row of equal groups.
+    /// Returns a format of integers with a zero point for each group. A row with one scale is stored as a row of equal groups.
     ///
-    /// - Parameter codes: without offset.
+    /// - Parameter codes: Codes without an offset.
     public static func asymmetric(_ codes: Codes, groupColumns: Int, scales: Scales) -> QuantizedFormat {
         QuantizedFormat(codes, groupColumns: groupColumns, scales: scales, minima: .zeroPoint)
     }
 }
 
 extension QuantizedFormat.Codes {
-    /// Bits of a code: 4, 5, 6 or 8.
+    /// The number of bits of a code: 4, 5, 6 or 8.
     public var bits: Int {
         switch self {
         case .uint4, .int4, .e2m1, .iq4: 4
@@ -142,7 +144,7 @@ extension QuantizedFormat.Codes {
         }
     }
 
-    /// The value of a code.
+    /// Returns the value of a code.
     public func value(_ code: UInt8) -> Float {
         switch self {
         case .uint4, .uint5, .uint8: Float(code)
@@ -161,16 +163,16 @@ extension QuantizedFormat.Codes {
     }
 }
 
-/// The table of IQ4_NL and IQ4_XS, -127 ... 113, of which a code of 4 bits is an index.
+/// Returns the entry of the table of IQ4_NL and IQ4_XS, in -127 ... 113, at the index of a 4-bit code.
 public func iq4Value(_ code: UInt8) -> Int {
-    // A shift in two constants: an array would be generic code of the standard library.
+    // The table is a pair of constants, because an array would be generic code of the standard library.
     let (low, high): (UInt64, UInt64) = (0xf6ea_ddcf_bfad_9881, 0x7159_4535_2619_0d01)
     let half = code & 8 == 0 ? low : high
     return Int(Int8(truncatingIfNeeded: half >> (UInt64(code & 7) * 8)))
 }
 
 extension QuantizedFormat.Scales {
-    /// Bytes of a scale, 0 without.
+    /// The number of bytes of a scale, or 0 without scales.
     public var bytes: Int {
         switch self {
         case .none: 0
@@ -182,7 +184,7 @@ extension QuantizedFormat.Scales {
 }
 
 extension QuantizedFormat.Minima {
-    /// Bytes of a group's minimum, 0 without.
+    /// The number of bytes of a group's minimum, or 0 without minima.
     public var bytes: Int {
         switch self {
         case .none: 0
@@ -192,13 +194,13 @@ extension QuantizedFormat.Minima {
     }
 }
 
-// The packed layout: blocks of 16 rows, each a sequence of sections of some columns: first lines of 64 bytes with scales and
-// minima of the 16 rows, then lines with codes.
+// The packed layout. A matrix consists of blocks of 16 rows, and a block is a sequence of sections of some columns. A section has
+// lines of 64 bytes with scales and minima of the 16 rows, followed by lines with codes.
 extension QuantizedFormat {
-    /// Whether each 256 columns of 16 rows begin with a line of superscales, followed by superminima.
+    /// Whether every 256 columns of 16 rows begin with a line of superscales, followed by superminima.
     public var hasSuperBlocks: Bool { scales == .uint8 || scales == .int8 }
 
-    /// Columns of a section: as many groups as have their scales in one line.
+    /// The number of columns of a section: as many groups as have their scales in one line.
     public var sectionColumns: Int {
         switch scales {
         case .none: 128
@@ -208,26 +210,26 @@ extension QuantizedFormat {
         }
     }
 
-    /// Bytes of a section before its codes.
+    /// The number of bytes of a section before its codes.
     public var headerBytes: Int {
         (scales == .none ? 0 : 64) + (minima == .zeroPoint || minima == .float16 ? 64 : 0)
     }
 
-    /// Bytes of a section.
+    /// The number of bytes of a section.
     public var sectionBytes: Int { headerBytes + sectionColumns * codes.bits * 2 }
 
-    /// `columns` rounded up to whole sections and super-blocks.
+    /// Returns `columns` rounded up to whole sections and super-blocks.
     public func packedColumns(_ columns: Int) -> Int {
         let whole = hasSuperBlocks ? 256 : sectionColumns
         return (columns + whole - 1) / whole * whole
     }
 
-    /// Bytes of a block of 16 rows.
+    /// Returns the number of bytes of a block of 16 rows.
     public func blockBytes(columns: Int) -> Int {
         let packed = packedColumns(columns)
         return packed / sectionColumns * sectionBytes + (hasSuperBlocks ? packed / 256 * 64 : 0)
     }
 
-    /// Bytes of a packed matrix, without its row factors.
+    /// Returns the number of bytes of a packed matrix, without its row factors.
     public func bytes(rows: Int, columns: Int) -> Int { (rows + 15) / 16 * blockBytes(columns: columns) }
 }

@@ -1,30 +1,30 @@
-/// Up to 16 rows of a quantized matrix, between the reader of a file and the packing of a block.
+/// Up to 16 rows of a quantized matrix, which a file's reader writes and the packing of a block reads.
 ///
-/// The reader writes the parts that the format has, for the rows and columns that the matrix has. The rest stays as it was
-/// allocated: zeros, or codes and scales of other rows, which packing ignores.
+/// The reader writes the parts that the format has, for the rows and columns that the matrix has. The rest keeps its contents:
+/// zeros from the allocation, or codes and scales of other rows, which packing ignores.
 public struct QuantizedRows {
     public let format: QuantizedFormat
     public let columns: Int
-    /// One code a byte, (16, codeStride), with zeros in the bits above ``QuantizedFormat/Codes/bits``.
+    /// The codes, one per byte, (16, codeStride), with zeros in the bits above ``QuantizedFormat/Codes/bits``.
     public let codes: UnsafeMutablePointer<UInt8>
-    /// At least `packedColumns`.
+    /// The stride between rows of codes, at least `packedColumns`.
     public let codeStride: Int
-    /// Scales as stored in the file, (16, groupStride), elements of ``QuantizedFormat/Scales/bytes``.
+    /// The scales as stored in the file, (16, groupStride), in elements of ``QuantizedFormat/Scales/bytes``.
     public let scales: UnsafeMutableRawPointer
-    /// Minima or zero points, (16, groupStride), elements of ``QuantizedFormat/Minima/bytes``.
+    /// The minima or zero points, (16, groupStride), in elements of ``QuantizedFormat/Minima/bytes``.
     public let minima: UnsafeMutableRawPointer
-    /// Groups of the packed columns.
+    /// The number of groups of the packed columns.
     public let groupStride: Int
     /// Float16 bits, (16, superStride).
     public let superScales: UnsafeMutablePointer<UInt16>
     /// Float16 bits, (16, superStride).
     public let superMinima: UnsafeMutablePointer<UInt16>
-    /// Blocks of 256 columns.
+    /// The number of blocks of 256 columns.
     public let superStride: Int
     /// (16)
     public let rowFactors: UnsafeMutablePointer<Float>
 
-    /// Allocates zeroed memory, which ``deallocate()`` frees: about 16 * columns bytes.
+    /// Allocates zeroed memory of about 16 * columns bytes. Free it with ``deallocate()``.
     public static func allocate(_ format: QuantizedFormat, columns: Int) -> QuantizedRows {
         QuantizedRows(format, columns: columns)
     }
@@ -33,7 +33,7 @@ public struct QuantizedRows {
         let packed = format.packedColumns(columns)
         self.format = format
         self.columns = columns
-        // Not a multiple of 4 KB: otherwise the same columns of 16 rows would map to the same cache sets.
+        // The stride is usually not a multiple of 4 KB, so that the same columns of 16 rows do not map to the same cache sets.
         codeStride = packed + 64
         groupStride = packed / format.groupColumns
         superStride = (packed + 255) / 256
@@ -66,7 +66,7 @@ private func zeroed(_ count: Int) -> UnsafeMutablePointer<Float> {
 }
 
 extension QuantizedRows {
-    /// The exact value of a weight, as ``QuantizedFormat`` defines it.
+    /// Returns the exact value of a weight, as ``QuantizedFormat`` defines it.
     public func value(row: Int, column: Int) -> Float {
         let (group, block) = (row * groupStride + column / format.groupColumns, row * superStride + column / 256)
         return format.value(
@@ -77,7 +77,7 @@ extension QuantizedRows {
 }
 
 extension QuantizedFormat {
-    /// The value of a weight from its parts as stored; pointers to parts that the format does not have are not read.
+    /// Returns the value of a weight from its parts as stored. Pointers to parts that the format does not have are not read.
     public func value(
         code: UInt8, scale: UnsafeRawPointer, minimum: UnsafeRawPointer, superScale: UnsafeRawPointer,
         superMinimum: UnsafeRawPointer, rowFactor factor: Float
@@ -102,7 +102,7 @@ extension QuantizedFormat {
 }
 
 extension QuantizedFormat.Scales {
-    /// A scale as stored, at any address; 1 for ``none``.
+    /// Returns the value of a stored scale at any alignment, or 1 for ``none``.
     func value(_ bits: UnsafeRawPointer) -> Float {
         switch self {
         case .none: return 1
@@ -121,7 +121,7 @@ extension QuantizedFormat.Scales {
     }
 }
 
-/// A float16 at any address, exactly. Infinity and NaN do not occur in weights: readers refuse them.
+/// Converts a float16 at any alignment to float32, exactly. Infinity and NaN do not occur in weights, because readers reject them.
 private func float16(_ bits: UnsafeRawPointer) -> Float {
     let half = UInt32(bits.loadUnaligned(as: UInt16.self))
     return Float(bitPattern: (half & 0x8000) << 16 | (half & 0x7fff) << 13) * 0x1p112

@@ -1,26 +1,26 @@
-/// Router logits of some tokens, and how their experts are chosen.
+/// The router logits of some tokens, and the way in which their experts are chosen.
 ///
-/// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are selected, with
-/// the lower index first among equals. With `groups` > 1, only experts in the `keptGroups` best groups of consecutive experts
-/// are considered; the value of a group is the sum of its two largest score + bias. A weight is the score without the bias,
-/// divided by the weights' sum if `normalizes`, times `scale`.
+/// A score is sigmoid(logit), or the softmax over the experts. The `chosen` experts with the largest score + bias are selected,
+/// with the lower index first among equals. With `groups` > 1, only experts in the `keptGroups` best groups of consecutive experts
+/// are considered. The value of a group is the sum of its two largest score + bias, or the only one if it has one expert. A weight
+/// is the score without the bias, divided by the sum of the weights (plus 1e-20) if `normalizes`, times `scale`.
 public struct RoutingArguments {
-    /// (tokens, experts); overwritten with the scores.
+    /// (tokens, experts). They are overwritten with the scores.
     public let logits: UnsafeMutablePointer<Float>
     /// (experts)
     public let bias: UnsafePointer<Float>
-    /// Scratch, (experts)
+    /// Scratch memory, (experts)
     public let keys: UnsafeMutablePointer<Float>
     public let tokens: Int
     public let experts: Int
-    /// Experts of a token.
+    /// The number of experts of a token.
     public let chosen: Int
     public let groups: Int
     public let keptGroups: Int
     public let usesSoftmax: Bool
     public let normalizes: Bool
     public let scale: Float
-    /// (tokens, chosen), ascending in each row.
+    /// (tokens, chosen), in ascending order in each row.
     public let ids: UnsafeMutablePointer<Int32>
     /// (tokens, chosen), in the order of `ids`.
     public let weights: UnsafeMutablePointer<Float>
@@ -46,15 +46,15 @@ public struct RoutingArguments {
     }
 }
 
-/// The results of experts to add up: out = the sum of weight * expert row over a token's experts in order, then + shared.
+/// The results of experts to add. out is the sum of weight * expert row over a token's experts in order, then + shared.
 public struct CombineArguments {
-    /// Results of (token, expert) pairs, (pairs, width)
+    /// The results of (token, expert) pairs, (pairs, width)
     public let rows: UnsafePointer<Float>
     /// The pair of each choice, (tokens, chosen)
     public let slots: UnsafePointer<Int32>
     /// (tokens, chosen)
     public let weights: UnsafePointer<Float>
-    /// (tokens, width), or nil.
+    /// (tokens, width), or `nil` without a shared expert.
     public let shared: UnsafePointer<Float>?
     /// (tokens, width)
     public let out: UnsafeMutablePointer<Float>

@@ -1,73 +1,73 @@
-/// What training in bfloat16 computes beside the kernels of the engine.
+/// The kernels for training in bfloat16, in addition to the kernels of the engine.
 ///
-/// Arrays are row-major and float32, except where they are said to be bfloat16. Sums are float32 in the order that each file of
-/// `Shared/Training` states, never split over threads.
+/// Arrays are row-major and float32 unless stated otherwise. Sums are float32 in the order that each file of `Shared/Training`
+/// states, and are never split over threads.
 public protocol TrainingKernels: KernelFamily {
-    /// A product of bfloat16 matrices. Sums run over chunks of `PairProduct.chunkPairs` pairs, which are added in order.
+    /// Computes a product of bfloat16 matrices. Sums run over chunks of `PairProduct.chunkPairs` pairs, which are added in order.
     static func multiply(_ product: PairProduct)
 
-    /// The same of float32 matrices, with a float32 number in place of each pair of bfloat16 numbers: `pairs` is the depth of the
-    /// sums, and packing copies numbers of 4 bytes.
+    /// Computes a product of float32 matrices, with a float32 number in place of each pair of bfloat16 numbers. `pairs` is then the
+    /// depth of the sums, and packing copies 4-byte numbers.
     static func multiplyFloats(_ product: PairProduct)
 
-    /// Rounds to bfloat16, to nearest, ties to even.
+    /// Rounds floats to bfloat16, to nearest, ties to even.
     static func round(_ source: UnsafePointer<Float>, count: Int, into target: UnsafeMutablePointer<UInt16>)
 
-    /// bfloat16 as float32.
+    /// Converts bfloat16 numbers to float32.
     static func widen(_ source: UnsafePointer<UInt16>, count: Int, into target: UnsafeMutablePointer<Float>)
 
-    /// Panels with a lane for each column and pairs of rows, for sums over rows. What is missing to whole pairs and blocks
-    /// becomes zero. `block` is the bytes from block to block.
+    /// Packs panels with a lane for each column and pairs of rows, for sums over rows. Missing numbers of whole pairs and blocks
+    /// become zeros. `block` is the stride between blocks in bytes.
     static func packRows(_ source: PairSource, into panels: UnsafeMutableRawPointer, block: Int)
 
-    /// Panels with a lane for each row and pairs of columns, for sums over columns.
+    /// Packs panels with a lane for each row and pairs of columns, for sums over columns.
     static func packColumns(_ source: PairSource, into panels: UnsafeMutableRawPointer, block: Int)
 
-    /// The gradient of `rmsNorm`: dx (+)= r (u - x r^2 mean(u x)) with u = dy gain, and gainGradient (width) += the sum over rows
-    /// of dy x r. dy, x and dx are (rows, width); `dx` may be `dy`.
+    /// Computes the gradient of `rmsNorm`: dx (+)= r (u - x r^2 mean(u x)) with u = dy gain, and gainGradient (width) += the sum
+    /// over rows of dy x r. dy, x and dx are (rows, width). `dx` may be `dy`.
     static func rmsNormBackward(
         dy: UnsafePointer<Float>, x: UnsafePointer<Float>, gain: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
         adds: Bool, gainGradient: UnsafeMutablePointer<Float>, rows: Int, width: Int, epsilon: Float)
 
-    /// The gradient of t = silu(gate) up, elementwise: with e = the gradient of t before `factor`, gate and up become their
-    /// gradients times `factor`, and `change`, which is e, becomes t times `factor`.
+    /// Computes the gradient of t = silu(gate) up, elementwise. With e = the gradient of t before `factor`, gate and up become
+    /// their gradients times `factor`, and `change`, which is e, becomes t times `factor`.
     ///
-    /// - Returns: the sum of e t, the gradient of `factor`.
+    /// - Returns: The sum of e t, which is the gradient of `factor`.
     static func siluMultiplyBackward(
         gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, change: UnsafeMutablePointer<Float>,
         factor: Float, count: Int
     ) -> Float
 
-    /// The gradient of y = x sigmoid(gate), elementwise: `change`, the gradient of y, becomes that of x, gate becomes its
+    /// Computes the gradient of y = x sigmoid(gate), elementwise: `change`, the gradient of y, becomes that of x, gate becomes its
     /// gradient, and x becomes y.
     static func sigmoidMultiplyBackward(
         x: UnsafeMutablePointer<Float>, gate: UnsafeMutablePointer<Float>, change: UnsafeMutablePointer<Float>,
         count: Int)
 
-    /// sum a b
+    /// Returns sum a b.
     static func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float
 
-    /// target += factor source
+    /// Computes target += factor source.
     static func add(
         _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Float>, count: Int)
 
-    /// target = factor source
+    /// Computes target = factor source.
     static func scale(
         _ source: UnsafePointer<Float>, by factor: Float, into target: UnsafeMutablePointer<Float>, count: Int)
 
-    /// x = exp(x - largest x), elementwise.
+    /// Computes x = exp(x - largest x), elementwise.
     ///
-    /// - Returns: the largest x, and the sum of the results.
+    /// - Returns: The largest x, and the sum of the results.
     static func exponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> ExponentialSum
 
-    /// The next block of keys of an attention tile, forward.
+    /// Computes the softmax of the next block of keys of an attention tile.
     static func softmax(_ block: ScoreBlock, _ state: SoftmaxState)
 
-    /// A block of keys of an attention tile, backward.
+    /// Computes the gradient of the softmax for a block of keys of an attention tile.
     static func softmaxBackward(_ block: ScoreBlock, _ gradient: ScoreGradient)
 }
 
-/// sum exp(x) = sum * exp(largest).
+/// A sum of exponentials: sum exp(x) = sum * exp(largest).
 public struct ExponentialSum {
     public var largest: Float
     public var sum: Float
@@ -78,16 +78,16 @@ public struct ExponentialSum {
     }
 }
 
-/// Scores of some queries of one head with a block of keys, before they are scaled.
+/// The scores of some queries of one head and a block of keys, before they are scaled.
 public struct ScoreBlock {
     /// (rows, stride), of which `columns`, a multiple of 16, are used.
     public var scores: UnsafeMutablePointer<Float>
     public var stride: Int
     public var rows: Int
     public var columns: Int
-    /// Query r sees the columns max(0, first + r * firstStep) ..< min(columns, end + r).
+    /// Query r attends to the columns max(0, first + r * firstStep) ..< min(columns, end + r).
     public var first: Int
-    /// 1 with a window, otherwise 0.
+    /// The change of `first` from one query to the next: 1 with a sliding window, otherwise 0.
     public var firstStep: Int
     public var end: Int
     public var scale: Float
@@ -107,15 +107,15 @@ public struct ScoreBlock {
     }
 }
 
-/// What the softmax of a tile keeps from block to block.
+/// The state that the softmax of a tile keeps from block to block.
 public struct SoftmaxState {
-    /// (rows): the largest score so far, -infinity at first, and the sum of the exponentials relative to it.
+    /// The largest score so far, initially -infinity, and the sum of the exponentials relative to it, (rows) each.
     public var maxima: UnsafeMutablePointer<Float>
     public var sums: UnsafeMutablePointer<Float>
-    /// (rows, width): the sums of values so far, which are scaled to the new maxima.
+    /// The sums of values so far, which are scaled to the new maxima, (rows, width)
     public var values: UnsafeMutablePointer<Float>
     public var width: Int
-    /// (rows, stride of the scores), bfloat16: the block's exponentials, zero where a key is not visible.
+    /// The block's exponentials in bfloat16, zero where a key is not visible, (rows, stride of the scores)
     public var weights: UnsafeMutablePointer<UInt16>
 
     public init(
@@ -140,7 +140,7 @@ public struct ScoreGradient {
     public var rowStride: Int
     /// dS, (rows, stride), bfloat16.
     public var rows: UnsafeMutablePointer<UInt16>
-    /// P and dS in pairs of rows, (rows / 2, stride, 2), bfloat16; a last row without a partner is paired with zeros.
+    /// P and dS in pairs of rows, (rows / 2, stride, 2), bfloat16. A last row without a partner is paired with zeros.
     public var weightPairs: UnsafeMutableRawPointer
     public var changePairs: UnsafeMutableRawPointer
 

@@ -1,18 +1,18 @@
 import CIntrinsics
 import KernelInterface
 
-// The products of this family with bfloat16 and float8 weights, over rows of x that are encoded as `bfloat16Pairs`. Scales must
+// The products of this family with bfloat16 and float8 weights, for rows of x that are encoded as `bfloat16Pairs`. Scales must
 // change only at multiples of four columns.
 
 extension NEONBF16.BFloat16Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// Uses rows of x as pairs of bfloat16.
+    /// Multiplies rows of x that are encoded as pairs of bfloat16 numbers.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Uses only the first number of each pair.
+    /// Multiplies rows of x using only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 1>(weights: weights, arguments: arguments).run()
     }
@@ -21,24 +21,24 @@ extension NEONBF16.BFloat16Weights {
 extension NEONBF16.Float8Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// Uses rows of x as pairs of bfloat16.
+    /// Multiplies rows of x that are encoded as pairs of bfloat16 numbers.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Uses only the first number of each pair.
+    /// Multiplies rows of x using only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 1>(weights: weights, arguments: arguments).run()
     }
 }
 
-/// y = x W^T with packed weights and encoded rows of x.
+/// The product y = x W^T with packed weights and encoded rows of x.
 ///
-/// As in all families, a dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. In
-/// a panel, pairs of columns are added to one chain in ascending order, with the rounding of `bfdot` (Arm Architecture Reference
-/// Manual, BFDotAdd: to odd, denormals are zeros); the low halves of exact activations have a chain of their own. The chains' sum
-/// times the scale is added to the previous panels. `bfmmla` adds two pairs of columns in the same order with the same rounding,
-/// so two tokens at once give the same bits as one token alone.
+/// As in all families, a dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. In a
+/// panel, pairs of columns are added to one chain in ascending order, with the rounding of `bfdot` (Arm Architecture Reference
+/// Manual, BFDotAdd: to odd, denormals are zeros). The low halves of exact activations have a separate chain. The sum of the
+/// chains, multiplied by the scale, is added to the previous panels. `bfmmla` adds two pairs of columns in the same order with the
+/// same rounding, so two tokens at once give the same bits as one token alone.
 private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     let weights: PackedWeights
     let arguments: MatmulArguments
@@ -54,7 +54,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             var start = 0
             while start < columns {
                 let end = weights.panelEnd(start)
-                // Float8 is decoded times 2^-8.
+                // Decoded float8 numbers are multiplied by 2^-8.
                 let unit: Float = lineColumns == 4 ? 256 : 1
                 let panel = Panel(
                     lines: lines + start / lineColumns * 64, start: start, width: end - start, row: block * 16,
@@ -69,7 +69,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     @inline(__always)
     private func multiply(_ panel: Panel) {
         var token = 0
-        // As many tokens as leave registers for weights: two have eight sums for each term.
+        // These numbers of tokens leave registers for weights. Two tokens have eight sums for each term.
         while terms == 1 && token + 4 <= arguments.tokens {
             multiply(panel, token, InlineArray<4, Int>(repeating: 0), InlineArray<2, Int>(repeating: 0))
             token += 4
@@ -81,7 +81,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         if token < arguments.tokens { multiplyAlone(panel, token) }
     }
 
-    /// Tokens in pairs. A register of sums has two rows: the first token and the second token of the first row, then of the
+    /// Multiplies pairs of tokens. A register of sums has two rows: the first and the second token of the first row, then of the
     /// second row.
     @inline(__always)
     private func multiply<let count: Int, let pairs: Int>(
@@ -152,8 +152,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         add(terms == 2 ? high + low : high, panel, token)
     }
 
-    /// Columns `column ..< column + 2` and the next two of four rows. A second line that a row of odd length does not have is zeros:
-    /// for one token as for two.
+    /// Loads columns `column ..< column + 2` and the next two columns of four rows. The second line is zeros if the matrix ends
+    /// before it, for one token as for two.
     @inline(__always)
     private func quarterPairs(_ panel: Panel, _ column: Int, _ quarter: Int) -> (SIMD8<UInt16>, SIMD8<UInt16>) {
         let line = panel.lines + column / lineColumns * 64 + quarter * 16
@@ -170,13 +170,13 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         return (first, (line + 64).loadUnaligned(as: SIMD8<UInt16>.self))
     }
 
-    /// Four columns of two tokens.
+    /// Loads four columns of two tokens.
     @inline(__always)
     private func fourColumns(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer) -> SIMD8<UInt16> {
         SIMD8(lowHalf: a.loadUnaligned(as: SIMD4<UInt16>.self), highHalf: b.loadUnaligned(as: SIMD4<UInt16>.self))
     }
 
-    /// Adds products of four rows with two tokens.
+    /// Adds the products of four rows and two tokens.
     @inline(__always)
     private func add(
         _ upper: SIMD8<UInt16>, _ lower: SIMD8<UInt16>, _ x: SIMD8<UInt16>, _ sums: inout SIMD8<Float>
@@ -191,7 +191,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         terms == 2 ? high + low : high
     }
 
-    /// Adds the panel's part of a token's results.
+    /// Adds the panel's contribution to a token's results.
     @inline(__always)
     private func add(_ sums: SIMD16<Float>, _ panel: Panel, _ token: Int) {
         let target = arguments.y + token * arguments.yStride + panel.row
@@ -201,7 +201,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     }
 }
 
-/// Some columns of a block of rows.
+/// A panel: some columns of a block of rows.
 private struct Panel {
     /// The line of the first column.
     let lines: UnsafeRawPointer
@@ -210,7 +210,7 @@ private struct Panel {
     let width: Int
     /// The first row.
     let row: Int
-    /// Rows of the matrix from there on, possibly more than 16.
+    /// The number of rows of the matrix from there on, which may be more than 16.
     let valid: Int
     let scales: SIMD16<Float>
 }

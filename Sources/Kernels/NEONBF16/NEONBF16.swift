@@ -1,21 +1,22 @@
 import CIntrinsics
 
-/// The kernels for arm64 CPUs that also multiply bfloat16 and mixed bytes (FEAT_BF16 and FEAT_I8MM, Armv8.6-A).
+/// The kernels for arm64 CPUs that also have products of bfloat16 and of signed and unsigned bytes (FEAT_BF16 and FEAT_I8MM,
+/// Armv8.6-A).
 ///
-/// They compute the same as `NEON`, bit for bit, but for products with bfloat16 and float8 weights, which are specific to this
-/// module. The rules of `Portable` apply here too, and one more: only the functions of `KernelFamily` may be used by other
-/// modules, because all code of this module needs these instructions.
+/// They compute the same as `NEON`, bit for bit, except for products with bfloat16 and float8 weights, which are specific to this
+/// module. The rules of `Portable` also apply here. In addition, other modules may use only the functions of `KernelFamily`,
+/// because all code of this module requires these instructions.
 public enum NEONBF16 {}
 
-/// The name that the sources in `Shared` and `NEONShared` extend. These folders are symbolic links, because every kernel module
-/// compiles them for its own CPU; see `Sources/Kernels/README.md`.
+/// The name that the sources in `Shared` and `NEONShared` extend. The folders are symbolic links, because every kernel module
+/// compiles them for its own CPU. See `Sources/Kernels/README.md`.
 typealias Kernels = NEONBF16
 
 extension NEONBF16 {
-    /// 16 products of matrices (2, 4) and (4, 2), each a multiplication and an addition.
+    /// The number of operations per round: 16 products of matrices (2, 4) and (4, 2), each a multiplication and an addition.
     public static var peakOperations: Int { 512 }
 
-    /// Of bfloat16 numbers.
+    /// Runs the peak loop with bfloat16 numbers.
     public static func peak(iterations: Int) -> Float {
         let factor = SIMD8<UInt16>(repeating: UInt16(truncatingIfNeeded: iterations) & 0x7f | 0x3f80)
         var sums = InlineArray<16, SIMD4<Float>>(repeating: .zero)
@@ -37,10 +38,10 @@ extension NEONBF16 {
         return total[0]
     }
 
-    /// Products with bfloat16 and float8 weights take encoded activations.
+    /// Whether some products take encoded activations. Those with bfloat16 and float8 weights do.
     public static var encodesActivations: Bool { true }
 
-    /// Rounds to nearest, ties to even.
+    /// Encodes activations, with rounding to nearest, ties to even.
     public static func encode(
         source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
     ) {

@@ -1,7 +1,7 @@
 import CIntrinsics
 
 extension Kernels.Float8Weights {
-    /// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+    /// Decodes `count` lines of E4M3FN weights to float32, (4 * count, 16).
     @inline(__always)
     static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
         let target = UnsafeMutableRawPointer(panel)
@@ -22,7 +22,8 @@ extension Kernels.Float8Weights {
         }
     }
 
-    /// Four rows of two columns, two columns apart. Float16 has the values times 2^-8; the product with 2^8 is exact.
+    /// Decodes four rows of two columns, which are two columns apart. The float16 numbers are the values times 2^-8, and the
+    /// product with 2^8 is exact.
     @inline(__always)
     private static func decode(_ halves: SIMD8<UInt16>, _ target: UnsafeMutableRawPointer) {
         target.storeBytes(of: trinity_from_low_float16(halves) * 0x1p8, as: SIMD4<Float>.self)

@@ -1,10 +1,10 @@
 import CIntrinsics
 
 extension Kernels {
-    /// 16 products of 16 bytes, each a multiplication and an addition.
+    /// The number of operations per round: 16 products of 16 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 512 }
 
-    /// In sums of 32 bits.
+    /// Runs the peak loop with 32-bit sums.
     public static func integerPeak(iterations: Int) -> Float {
         let x = SIMD8<Int8>(repeating: Int8(truncatingIfNeeded: iterations))
         let codes = SIMD16<UInt8>(repeating: UInt8(truncatingIfNeeded: iterations) & 0x7f)
@@ -28,16 +28,17 @@ extension Kernels {
     }
 }
 
-/// Codes are decoded for each tile: sums of two blocks of rows do not fit into the registers.
+/// Codes are never decoded into panels. They are decoded for each tile, because the sums of two blocks of rows do not fit in the
+/// registers.
 @inline(__always)
 var panelTokens: Int { .max }
 
-/// The number of tokens whose sums of `terms` bytes fit into the registers.
+/// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
+    /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for one block of rows.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
         _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
@@ -63,10 +64,10 @@ extension IntegerCodes {
         }
     }
 
-    /// Four columns of four rows, and the next four columns of these rows: a byte each, in the lane of their row.
+    /// Four columns of four rows, and the next four columns of these rows: one byte per column, in the lane of its row.
     private typealias Eight = (SIMD16<UInt8>, SIMD16<UInt8>)
 
-    /// sum + the products of eight codes of each row with eight bytes of x.
+    /// Returns sum + the products of eight codes of each row and eight bytes of x.
     @inline(__always)
     private static func dot(
         _ sum: SIMD16<Int32>, _ codes: (Eight, Eight, Eight, Eight), _ x: UnsafeRawPointer
@@ -99,10 +100,10 @@ extension IntegerCodes {
         }
     }
 
-    /// The integers of columns `column ..< column + 8`, in the four rows of a quarter of the block.
+    /// Decodes the integers of columns `column ..< column + 8`, in the four rows of a quarter of the block.
     @inline(__always)
     private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int, _ quarter: Int) -> Eight {
-        // The columns that have a line of upper bits.
+        // The number of columns that share a line of upper bits.
         let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         let lines = lines + column / unit * (unit * bits * 2) + quarter * 16
         if bits == 8 {

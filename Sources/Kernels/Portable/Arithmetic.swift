@@ -1,26 +1,26 @@
-// The parts of a family that the sources in `Shared` depend on.
+// The family-specific functions that the sources in `Shared` use.
 
-/// a * b + c, rounded twice: without hardware support, a fused multiply-add is a function call per lane.
+/// Returns a * b + c, rounded twice. Without hardware support, a fused multiply-add is a function call per lane.
 @inline(__always)
 func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
     a * b + c
 }
 
-/// Prefetching is left to the CPU.
+/// Does nothing: prefetching is left to the CPU.
 @inline(__always)
 func prefetch(_ address: UnsafeRawPointer) {}
 
-/// The number of tokens whose sums fit into sixteen registers of 128 bits together with the weights.
+/// The number of tokens whose sums fit in sixteen registers of 128 bits together with the weights.
 @inline(__always)
 var largestTile: Int { 2 }
 
-/// The larger of each lane.
+/// Returns the larger number of each lane.
 @inline(__always)
 func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
     a.replacing(with: b, where: b .> a)
 }
 
-/// Sixteen bfloat16 numbers from memory. In quarters, which are inlined; a conversion of 16 lanes would be a call.
+/// Loads sixteen bfloat16 numbers, in quarters, which are inlined. A conversion of 16 lanes would be a call.
 @inline(__always)
 func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let low = SIMD8<Float>(lowHalf: bfloat16Quarter(pointer), highHalf: bfloat16Quarter(pointer + 8))
@@ -28,14 +28,14 @@ func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16<Float>(lowHalf: low, highHalf: high)
 }
 
-/// Four bfloat16 numbers from memory.
+/// Loads four bfloat16 numbers.
 @inline(__always)
 func bfloat16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let bits = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self)) &<< 16
     return unsafeBitCast(bits, to: SIMD4<Float>.self)
 }
 
-/// Sixteen E4M3FN numbers from memory, each times 2^-8. Also in quarters.
+/// Loads sixteen E4M3FN numbers, each multiplied by 2^-8, also in quarters.
 @inline(__always)
 func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let low = SIMD8<Float>(lowHalf: float8Quarter(pointer), highHalf: float8Quarter(pointer + 4))
@@ -43,7 +43,8 @@ func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16<Float>(lowHalf: low, highHalf: high)
 }
 
-/// Four E4M3FN numbers times 2^-8. Sign, exponent and fraction moved to their float32 places are the value times 2^-120.
+/// Loads four E4M3FN numbers, each multiplied by 2^-8. With sign, exponent and fraction at their float32 positions, a number is the
+/// value times 2^-120.
 @inline(__always)
 private func float8Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let codes = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt8>.self))
@@ -51,17 +52,17 @@ private func float8Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
 }
 
-/// The largest lane.
+/// Returns the largest lane.
 @inline(__always)
 func largestLane(_ value: SIMD16<Float>) -> Float { largestLaneByHalves(value) }
 
-/// Thirty-two E4M3FN numbers from memory, each times 2^-8.
+/// Loads thirty-two E4M3FN numbers, each multiplied by 2^-8.
 @inline(__always)
 func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
     (float8Lanes(pointer), float8Lanes(pointer + 16))
 }
 
-/// Sixteen finite float16 numbers from memory. In quarters, as `bfloat16Lanes`.
+/// Loads sixteen finite float16 numbers, in quarters like `bfloat16Lanes`.
 @inline(__always)
 func float16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let low = SIMD8<Float>(lowHalf: float16Quarter(pointer), highHalf: float16Quarter(pointer + 8))
@@ -69,7 +70,7 @@ func float16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16<Float>(lowHalf: low, highHalf: high)
 }
 
-/// Four float16 numbers. Sign, exponent and fraction moved to their float32 places are the value times 2^-112.
+/// Loads four float16 numbers. With sign, exponent and fraction at their float32 positions, a number is the value times 2^-112.
 @inline(__always)
 private func float16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let halves = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self))
@@ -77,7 +78,7 @@ private func float16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
 }
 
-/// Sixteen integers rounded to floats. In quarters, as `bfloat16Lanes`.
+/// Converts sixteen integers to floats, in quarters like `bfloat16Lanes`.
 @inline(__always)
 func floatLanes(_ values: SIMD16<Int32>) -> SIMD16<Float> {
     let low = SIMD8<Float>(
@@ -87,7 +88,7 @@ func floatLanes(_ values: SIMD16<Int32>) -> SIMD16<Float> {
     return SIMD16<Float>(lowHalf: low, highHalf: high)
 }
 
-/// Sixteen unsigned bytes from memory.
+/// Loads sixteen unsigned bytes.
 @inline(__always)
 func byteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
     var values = SIMD16<Int32>.zero
@@ -99,7 +100,7 @@ func byteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
     return values
 }
 
-/// Sixteen signed bytes from memory.
+/// Loads sixteen signed bytes.
 @inline(__always)
 func signedByteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
     (byteLanes(pointer) &<< 24) &>> 24
@@ -115,19 +116,19 @@ func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
     }
 }
 
-/// The largest tile of a product of bfloat16 matrices: blocks of 16 columns, and rows.
+/// The size of the largest tile of a product of bfloat16 matrices: the number of blocks of 16 columns, and the number of rows.
 @inline(__always)
 var pairTileBlocks: Int { 1 }
 @inline(__always)
 var pairTileRows: Int { largestTile }
 
-/// One pair of bfloat16 numbers in all lanes.
+/// Broadcasts a pair of bfloat16 numbers to all lanes.
 @inline(__always)
 func broadcastPair(_ pair: UnsafeRawPointer) -> SIMD16<UInt32> {
     SIMD16<UInt32>(repeating: pair.loadUnaligned(as: UInt32.self))
 }
 
-/// sum + the products of pairs of bfloat16 numbers: the second ones first.
+/// Returns sum + the products of pairs of bfloat16 numbers. The products of the second numbers are added first.
 @inline(__always)
 func addPairs(_ sum: SIMD16<Float>, _ a: SIMD16<UInt32>, _ b: SIMD16<UInt32>) -> SIMD16<Float> {
     addPairsByHalves(sum, a, b)
@@ -139,7 +140,7 @@ func storeRounded(_ value: SIMD16<Float>, _ target: UnsafeMutablePointer<UInt16>
     storeRoundedByHalves(value, target)
 }
 
-/// Pairs of sixteen floats rounded to bfloat16.
+/// Rounds twice sixteen floats to bfloat16 and returns them as pairs.
 @inline(__always)
 func roundedPairs(_ first: SIMD16<Float>, _ second: SIMD16<Float>) -> SIMD16<UInt32> {
     roundedPairsByHalves(first, second)

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Portable.Float8Weights {
-    /// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+    /// Decodes `count` lines of E4M3FN weights to float32, (4 * count, 16).
     @inline(__always)
     static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
         var line = 0
@@ -19,7 +19,7 @@ extension Portable.Float8Weights {
     }
 }
 
-/// Two columns of four rows.
+/// Decodes two columns of four rows.
 @inline(__always)
 private func decodePairs(_ pairs: SIMD4<UInt16>, _ target: UnsafeMutablePointer<Float>) {
     let wide = unsafeBitCast(SIMD4<UInt32>(truncatingIfNeeded: pairs), to: SIMD4<Int32>.self)
@@ -28,8 +28,8 @@ private func decodePairs(_ pairs: SIMD4<UInt16>, _ target: UnsafeMutablePointer<
     target.storeBytes(of: decodeHighByte(wide &<< 16), toByteOffset: 64, as: SIMD4<Float>.self)
 }
 
-/// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120,
-/// also for subnormals; the product with 2^120 is exact.
+/// Decodes E4M3FN codes in the top byte of each lane. With sign, exponent and fraction at their float32 positions, a number is the
+/// value times 2^-120, also for subnormals. The product with 2^120 is exact.
 @inline(__always)
 private func decodeHighByte(_ bits: SIMD4<Int32>) -> SIMD4<Float> {
     let mask = Int32(bitPattern: 0x87f0_0000)

@@ -1,8 +1,8 @@
 extension Portable {
-    /// Two products of 64 bytes, each a multiplication and an addition.
+    /// The number of operations per round: two products of 64 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 256 }
 
-    /// In sums of 32 bits.
+    /// Runs the peak loop with 32-bit sums.
     public static func integerPeak(iterations: Int) -> Float {
         let codes = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f)
         var bytes = (UInt32(truncatingIfNeeded: iterations), UInt32(truncatingIfNeeded: iterations))
@@ -17,15 +17,15 @@ extension Portable {
     }
 }
 
-/// The number of tokens from which on codes are decoded once for all of them.
+/// The minimum number of tokens for which codes are decoded once for all tokens.
 @inline(__always)
 var panelTokens: Int { 9 }
 
-/// The number of tokens whose sums of `terms` bytes fit into the registers.
+/// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 2 }
 
-/// sum + the products of four codes of each row with four bytes of x.
+/// Returns sum + the products of four codes of each row and four bytes of x.
 @inline(__always)
 private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPointer) -> SIMD16<Int32> {
     var sum = sum
@@ -41,7 +41,7 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPo
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for `height` blocks of rows
+    /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for `height` blocks of rows
     /// and count / height tokens.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
@@ -85,12 +85,13 @@ extension IntegerCodes {
         }
     }
 
-    /// The integers of columns `column ..< column + 4` and of the next four: a byte each in the lane of their row.
+    /// Decodes the integers of columns `column ..< column + 4` and of the next four columns: one byte per column, in the lane of
+    /// its row.
     @inline(__always)
     private static func eightColumns(
         _ lines: UnsafeRawPointer, _ column: Int
     ) -> (SIMD16<UInt32>, SIMD16<UInt32>) {
-        // The columns that have a line of upper bits.
+        // The number of columns that share a line of upper bits.
         let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         let lines = lines + column / unit * (unit * bits * 2)
         if bits == 8 { return (load(lines), load(lines + 64)) }

@@ -1,14 +1,14 @@
 // Searches for codes that are not finite numbers, at the speed of memory.
 
-/// The position of the exponent in a floating point code of 8, 16 or 32 bits, in each lane of 64 bits.
+/// A floating-point code of 8, 16 or 32 bits, described by the position of its exponent. The masks repeat the code in 64 bits.
 ///
-/// A code is not finite if all bits of `mask` are set; only then does adding `step`, the lowest of them, set the top bit of its
-/// lane. No carry leaves a lane, because the mask does not include the top bit, the sign.
+/// A code is not finite if all bits of `mask` are set. Only then does adding `step`, the lowest of these bits, set the top bit of
+/// the code. No carry leaves a code, because the mask does not include the top bit, the sign.
 public struct NotFiniteCode: Sendable {
     let mask: UInt64
     let step: UInt64
     let top: UInt64
-    /// Bytes of a code.
+    /// The number of bytes of a code.
     public let size: Int
 
     private init(mask: UInt64, step: UInt64, size: Int) {
@@ -22,7 +22,7 @@ public struct NotFiniteCode: Sendable {
         }
     }
 
-    /// E4M3FN, whose NaN has all bits set but the sign; it has no infinities.
+    /// E4M3FN. Its NaN has all bits set except the sign, and it has no infinities.
     public static let float8 = NotFiniteCode(mask: 0x7F7F_7F7F_7F7F_7F7F, step: 0x0101_0101_0101_0101, size: 1)
     public static let bfloat16 = NotFiniteCode(mask: 0x7F80_7F80_7F80_7F80, step: 0x0080_0080_0080_0080, size: 2)
     public static let float16 = NotFiniteCode(mask: 0x7C00_7C00_7C00_7C00, step: 0x0400_0400_0400_0400, size: 2)
@@ -33,12 +33,12 @@ extension Portable {
     /// The number of bytes that ``finitePrefix(_:count:code:)`` checks together.
     public static let finiteBlock = 256
 
-    /// The number of leading bytes in blocks with only finite codes: all whole blocks, or those before the first block with
-    /// another code. O(count).
+    /// Returns the number of leading bytes in blocks with only finite codes: those of all whole blocks, or those before the first
+    /// block with a code that is not finite. O(count).
     ///
     /// - Parameters:
-    ///   - bytes: codes, at any address.
-    ///   - count: bytes.
+    ///   - bytes: The codes, at any alignment.
+    ///   - count: The number of bytes.
     public static func finitePrefix(_ bytes: UnsafeRawPointer, count: Int, code: NotFiniteCode) -> Int {
         let mask = SIMD8<UInt64>(repeating: code.mask)
         let step = SIMD8<UInt64>(repeating: code.step)

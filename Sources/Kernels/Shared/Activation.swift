@@ -1,6 +1,6 @@
 extension Kernels {
-    /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride`
-    /// floats from row to row.
+    /// Computes gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z). Both are (rows, width) with a stride of
+    /// `stride` floats.
     public static func siluMultiply(
         gate: UnsafeMutablePointer<Float>, up: UnsafePointer<Float>, rows: Int, width: Int, stride: Int
     ) {
@@ -18,7 +18,7 @@ extension Kernels {
         }
     }
 
-    /// x *= sigmoid(gate), elementwise over `count` floats.
+    /// Computes x *= sigmoid(gate), elementwise over `count` floats.
     public static func sigmoidMultiply(x: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, count: Int) {
         var i = 0
         while i < count {

@@ -1,30 +1,30 @@
-// Attention of one query row over the paged cache. Keys are processed in segments of 512 absolute positions: each segment has
-// its own maximum, sum and weighted values, and segments are merged in ascending order. Within a segment, pairs of logical
-// blocks, 32 positions, are processed with a running maximum (Milakov and Gimelshein, "Online normalizer calculation for
-// softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and for any distribution of its segments
-// over threads. Scores: the even channels in ascending order, the odd ones, then their sum; values: one chain in ascending
-// order of positions.
+// Attention of one query row over the paged cache. Keys are processed in segments of 512 absolute positions. Each segment has its
+// own maximum, sum and weighted values, and segments are merged in ascending order. Within a segment, pairs of logical blocks (32
+// positions) are processed with a running maximum (Milakov and Gimelshein, "Online normalizer calculation for softmax", arXiv
+// 1805.02867). A row's result is therefore the same in prefill and decode, and for any distribution of its segments over threads. A
+// score is the sum of two chains: the even channels in ascending order and the odd channels in ascending order. Values are added in
+// one chain in ascending order of positions.
 
 import KernelInterface
 
 extension Kernels.Float32Cache {
-    /// Over the cache as it is, without rounding.
+    /// Computes attention over the cache without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<4>(arguments: arguments).attend() }
 }
 
 extension Kernels.BFloat16Cache {
-    /// Over the cache as it is, without rounding.
+    /// Computes attention over the cache without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<2>(arguments: arguments).attend() }
 }
 
 extension Kernels.Float8Cache {
-    /// Over the cache as it is, without rounding.
+    /// Computes attention over the cache without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<1>(arguments: arguments).attend() }
 }
 
-/// One head's keys and values of a segment, located by a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
-/// E4M3FN with scales. Private, like every type that is generic over a number: otherwise the code of its metadata would be
-/// shared with other modules.
+/// The keys and values of one head in a segment, located by a block table. `elementBytes` is 4 for float32, 2 for bfloat16 and 1
+/// for E4M3FN with scales. The type is private, like every type that is generic over a number: otherwise the code of its metadata
+/// would be shared with other modules.
 private struct CachedSegment<let elementBytes: Int> {
     let arguments: AttentionArguments
 
@@ -52,8 +52,8 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// Processes pairs of logical blocks, so that memory is read nearly in order: scores, their weights relative to the largest
-    /// score so far, values.
+    /// Processes pairs of logical blocks, so that memory is read nearly in order: first the scores, then their weights relative to
+    /// the largest score so far, then the values.
     @inline(__always)
     private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
         let query = arguments.query + head * headDimension
@@ -76,13 +76,14 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// A pair's 32 scores for each head of the tile; those of positions that are not visible are minus infinity.
+    /// Computes the 32 scores of a pair of logical blocks for each head of the tile. The scores of positions that are not visible
+    /// are minus infinity.
     @inline(__always)
     private func scores<let count: Int>(
         _ blocks: Pair<UnsafeRawPointer>, _ query: UnsafePointer<Float>, _ scale: Float, _ pair: Int,
         _ target: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
     ) {
-        // Two chains, since one cannot keep the CPU's multipliers busy.
+        // There are two chains, because one cannot keep the CPU's multipliers busy.
         var sums = Pair(repeating: InlineArray<count, SIMD16<Float>>(repeating: .zero))
         var oddSums = sums
         var channel = 0
@@ -92,7 +93,7 @@ private struct CachedSegment<let elementBytes: Int> {
             var s = 0
             while s < 2 {
                 let block = blocks[unchecked: s]
-                // Prefetch the values while the keys are used.
+                // Prefetches the values while the keys are used.
                 prefetch(block + (16 * headDimension + channel * 16) * elementBytes)
                 if elementBytes == 4 { prefetch(block + (16 * headDimension + channel * 16 + 16) * elementBytes) }
                 (keys[unchecked: s], oddKeys[unchecked: s]) = elementPair(block, channel * 16)
@@ -153,8 +154,8 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// out = out * factor + weights * values of a pair. Only visible positions are read: the others are undefined and may even
-    /// be NaN.
+    /// Computes out = out * factor + weights * values of a pair. Only visible positions are read, because the others are undefined
+    /// and may be NaN.
     @inline(__always)
     private func addValues<let count: Int>(
         _ blocks: Pair<UnsafeRawPointer>, _ next: Pair<UnsafeRawPointer>, _ factors: UnsafePointer<Float>,
@@ -162,7 +163,7 @@ private struct CachedSegment<let elementBytes: Int> {
         _ tile: InlineArray<count, Float>
     ) {
         if elementBytes == 1 {
-            // The tokens' scales are multiplied into their weights.
+            // Multiplies the weights by the scales of their tokens.
             var s = 0
             while s < 2 {
                 let valueScales = arguments.scales(blocks[unchecked: s], 1) * 256
@@ -175,7 +176,7 @@ private struct CachedSegment<let elementBytes: Int> {
             }
         }
         var channel = 0
-        // Wide parts of a row, so that memory is read nearly in order.
+        // Rows are processed in wide parts, so that memory is read nearly in order.
         while channel + 64 <= headDimension {
             addValues(
                 blocks, next, factors, weights, out, tile, InlineArray<4, Int>(repeating: 0), channel, pair)
@@ -188,7 +189,7 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// The same for `vectors` times 16 channels.
+    /// Computes the same for `vectors` times 16 channels.
     @inline(__always)
     private func addValues<let count: Int, let vectors: Int>(
         _ blocks: Pair<UnsafeRawPointer>, _ next: Pair<UnsafeRawPointer>, _ factors: UnsafePointer<Float>,
@@ -216,7 +217,7 @@ private struct CachedSegment<let elementBytes: Int> {
             let nextKeys = next[unchecked: s]
             while lane < stop {
                 let index = lane * headDimension + channel
-                // Prefetch the next keys while the values are used.
+                // Prefetches the next keys while the values are used.
                 prefetch(nextKeys + index * elementBytes)
                 if vectors > 1 && elementBytes > 1 { prefetch(nextKeys + (index + 32) * elementBytes) }
                 v = 0
@@ -265,7 +266,7 @@ private struct CachedSegment<let elementBytes: Int> {
         return (base + index * 4).loadUnaligned(as: SIMD16<Float>.self)
     }
 
-    /// Elements index ..< index + 16 and the 16 after them.
+    /// Loads the elements index ..< index + 16 and the 16 elements after them.
     @inline(__always)
     private func elementPair(_ base: UnsafeRawPointer, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
         if elementBytes == 1 { return float8LanePair(base + index) }
@@ -290,7 +291,7 @@ private struct CachedSegment<let elementBytes: Int> {
         return value
     }
 
-    /// E4M3FN times 2^-8.
+    /// Decodes an E4M3FN code, multiplied by 2^-8.
     @inline(__always)
     private func float8(_ code: UInt8) -> Float {
         let bits = UInt32(truncatingIfNeeded: code)

@@ -3,14 +3,14 @@ import KernelInterface
 typealias Pair<Element> = InlineArray<2, Element>
 
 extension AttentionArguments {
-    /// The number of heads to process from `head` on, 4, 2 or 1: a tile of heads reads each key and value once.
+    /// Returns the number of heads to process from `head` on: 4, 2 or 1. A tile of heads reads each key and value once.
     @inline(__always)
     func tileHeads(from head: Int) -> Int {
         if head + 4 <= heads { return 4 }
         return head + 2 <= heads ? 2 : 1
     }
 
-    /// The two blocks of a pair of logical blocks; if one is not visible, the other one twice.
+    /// Returns the two blocks of a pair of logical blocks. If one is not visible, the other one is returned twice.
     @inline(__always)
     func blocks(_ pair: Int) -> Pair<UnsafeRawPointer> {
         let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
@@ -20,7 +20,7 @@ extension AttentionArguments {
         return blocks
     }
 
-    /// The scales of the keys (0) or values (1) of a float8 block.
+    /// Loads the scales of the keys (0) or values (1) of a float8 block.
     @inline(__always)
     func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
         (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)

@@ -1,11 +1,12 @@
-/// exp of each lane, to about one unit in the last place; 0 below -87.3, and limited to exp(88.3) above.
+/// Returns exp of each lane, to about one unit in the last place. The result is 0 below -87.3, and limited to exp(88.3) above.
 ///
-/// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite), exp(r) by the polynomial of Cephes' `expf`.
+/// x = n ln 2 + r with |r| <= ln 2 / 2, where ln 2 is split in two parts (Cody and Waite), and exp(r) is the polynomial of Cephes'
+/// `expf`.
 @inline(always)
 func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
     let low: Float = -87.336_54
     let high: Float = 88.3
-    // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
     let rounder: Float = 12_582_912
 
     var value = x.replacing(with: low, where: x .< low)
@@ -26,13 +27,13 @@ func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
     return (fraction * power).replacing(with: 0, where: x .< low)
 }
 
-/// exp of one number, the same as in a lane.
+/// Returns exp of one number, the same as in a lane.
 @inline(always)
 func exponential(_ x: Float) -> Float {
     exponential(SIMD16<Float>(repeating: x))[0]
 }
 
-/// 1 / (1 + exp(-x)) of each lane.
+/// Returns 1 / (1 + exp(-x)) of each lane.
 @inline(always)
 func sigmoid(_ x: SIMD16<Float>) -> SIMD16<Float> {
     1 / (1 + exponential(0 - x))

@@ -1,9 +1,9 @@
 import KernelInterface
 
-/// The single list of this family's kernels. The other kernels are in the files of `Shared`, under the names of the protocol,
-/// or, if they are specific to a family, in its folder.
+/// The list of this family's kernels. The other kernels are in the files of `Shared`, under the names of the protocol, or in the
+/// folder of a family if they are specific to it.
 extension Kernels: TrainingKernels {
-    /// One row for each weight format.
+    /// Returns the kernels of a weight format.
     public static func weights(_ format: WeightFormat) -> any WeightKernels.Type {
         switch format {
         case .float32: Float32Weights.self
@@ -13,7 +13,7 @@ extension Kernels: TrainingKernels {
         }
     }
 
-    /// One row for each cache format.
+    /// Returns the kernels of a cache format.
     public static func cache(_ format: CacheFormat) -> any CacheKernels.Type {
         switch format {
         case .float32: Float32Cache.self

@@ -1,6 +1,6 @@
 extension Kernels {
-    /// Multiplies and adds in registers only, at this family's peak rate in float32: rounds of `largestTile` products of 16
-    /// lanes, as many as fit into registers.
+    /// Runs multiplications and additions in registers only, at this family's peak rate in float32. A round is `largestTile`
+    /// products of 16 lanes, as many as fit in registers.
     @inline(__always)
     static func multiplyFloat32(iterations: Int) -> Float {
         let factor = SIMD16<Float>(repeating: 1 - Float(iterations) * 0x1p-60)

@@ -1,6 +1,6 @@
-// Vectors of sixteen lanes, which kernels of every instruction set use.
+// Functions on vectors of sixteen lanes, which the kernels of every instruction set use.
 
-/// Sixteen floats from `pointer + index`, at any alignment.
+/// Loads sixteen floats from `pointer + index`, at any alignment.
 @inline(__always)
 func load16(_ pointer: UnsafePointer<Float>, _ index: Int) -> SIMD16<Float> {
     UnsafeRawPointer(pointer + index).loadUnaligned(as: SIMD16<Float>.self)
@@ -12,7 +12,7 @@ func store16(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ i
     UnsafeMutableRawPointer(pointer + index).storeBytes(of: value, as: SIMD16<Float>.self)
 }
 
-/// The first `count` lanes from memory, the others zero.
+/// Loads the first `count` lanes. The others are zero.
 @inline(__always)
 func load(_ pointer: UnsafePointer<Float>, _ index: Int, count: Int) -> SIMD16<Float> {
     if count >= 16 { return load16(pointer, index) }
@@ -36,7 +36,7 @@ func store(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ ind
     }
 }
 
-/// The sum of the lanes, always added in the same tree.
+/// Returns the sum of the lanes, always added in the same tree.
 @inline(__always)
 func sum(_ value: SIMD16<Float>) -> Float {
     let eight = value.lowHalf + value.highHalf
@@ -45,7 +45,7 @@ func sum(_ value: SIMD16<Float>) -> Float {
     return two[0] + two[1]
 }
 
-/// The largest lane, for CPUs without an instruction for it.
+/// Returns the largest lane, for CPUs without an instruction for it.
 @inline(__always)
 func largestLaneByHalves(_ value: SIMD16<Float>) -> Float {
     let eight = value.lowHalf.replacing(with: value.highHalf, where: value.highHalf .> value.lowHalf)

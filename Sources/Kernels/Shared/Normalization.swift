@@ -1,8 +1,8 @@
-// RMS normalization (arXiv 1910.07467): out = weight * x / sqrt(mean(x^2) + epsilon), all in float32. The squares are
-// summed in 16 lanes of ascending columns, then as a tree.
+// RMS normalization (arXiv 1910.07467): out = weight * x / sqrt(mean(x^2) + epsilon), all in float32. The squares are summed in 16
+// lanes in ascending order of columns, and the lanes are summed as a tree.
 
 extension Kernels {
-    /// Normalizes each of `rows` rows: x and out (rows, width), weight (width). `out` may be `x`.
+    /// Normalizes each of `rows` rows. x and out are (rows, width), and weight is (width). `out` may be `x`.
     public static func rmsNorm(
         x: UnsafePointer<Float>, weight: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, rows: Int, width: Int,
         epsilon: Float
@@ -22,7 +22,7 @@ extension Kernels {
         }
     }
 
-    /// residual += rmsNorm(branch): residual and branch (rows, width), weight (width).
+    /// Computes residual += rmsNorm(branch). residual and branch are (rows, width), and weight is (width).
     public static func addRMSNorm(
         branch: UnsafePointer<Float>, weight: UnsafePointer<Float>, residual: UnsafeMutablePointer<Float>, rows: Int,
         width: Int, epsilon: Float

@@ -1,16 +1,16 @@
 import KernelInterface
 
-// A product over weights that are decoded to float32 one panel at a time.
+// A product with weights that are decoded to float32 one panel at a time.
 //
-// A dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales: in a panel one float32
-// chain in ascending order of columns, times the scale, added to the previous panels. The same for any number of tokens. Rows
-// may be split over threads, columns never.
+// A dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. A panel is one float32 chain
+// in ascending order of columns. It is multiplied by the scale and added to the previous panels. This is the same for any number of
+// tokens. Rows may be split over threads, but columns never are.
 
 extension LineFormat {
-    /// The product by panels.
+    /// Computes the product panel by panel.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         guard isDecoded else { return multiply(weights, arguments, scratch: nil) }
-        // Room for 128 columns, and for the rest of the line in which a panel may begin.
+        // The memory has room for 128 columns, and for the rest of the line in which a panel may begin.
         var scratch = InlineArray<2112, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &scratch) { bytes in
             guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
@@ -50,7 +50,7 @@ extension LineFormat {
         }
     }
 
-    /// y (+)= (x panel^T) * scales for all tokens, as many at a time as fit the registers.
+    /// Computes y (+)= (x panel^T) * scales for all tokens, as many at a time as fit in the registers.
     @inline(__always)
     private static func multiply(_ panel: Panel, _ arguments: MatmulArguments) {
         var token = 0
@@ -109,13 +109,13 @@ private struct Panel {
     let width: Int
     /// The first row.
     let row: Int
-    /// Rows of the matrix from there on, possibly more than 16.
+    /// The number of rows of the matrix from there on, which may be more than 16.
     let valid: Int
     let scales: SIMD16<Float>
 }
 
 extension PackedWeights {
-    /// The end of the panel that begins at `start`: the next multiple of 128, boundary of the scales, or end of the row.
+    /// Returns the end of the panel that begins at `start`: the next multiple of 128, boundary of the scales, or end of the row.
     @inline(__always)
     func panelEnd(_ start: Int) -> Int {
         let panel = (start / 128 + 1) * 128
@@ -126,7 +126,7 @@ extension PackedWeights {
 }
 
 extension MatmulArguments {
-    /// The start addresses of `count` tokens' rows of x, `stride` apart.
+    /// Returns the start offsets of `count` tokens' rows of x, which are `stride` apart.
     @inline(__always)
     func rowOffsets<let count: Int>(
         _ token: Int, _ stride: Int, _ tokens: InlineArray<count, Int>
@@ -134,7 +134,7 @@ extension MatmulArguments {
         rowOffsets(token, stride, tokens: count, tokens)
     }
 
-    /// The same of the first `tokens` places of an array of zeros.
+    /// Returns the start offsets of the rows of the first `tokens` tokens, and zeros after them.
     @inline(__always)
     func rowOffsets<let count: Int>(
         _ token: Int, _ stride: Int, tokens: Int, _ zeros: InlineArray<count, Int>

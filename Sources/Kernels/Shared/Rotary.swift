@@ -1,6 +1,6 @@
 extension Kernels {
-    /// Rotates the pairs (t, t + headDimension / 2) of each head by one position's angles (RoFormer, arXiv 2104.09864,
-    /// in the half-split form): x (heads, headDimension), cosines and sines (headDimension / 2).
+    /// Rotates the pairs (t, t + headDimension / 2) of each head by one position's angles (RoFormer, arXiv 2104.09864, in the
+    /// half-split form). x is (heads, headDimension), and cosines and sines are (headDimension / 2).
     public static func rotate(
         x: UnsafeMutablePointer<Float>, heads: Int, headDimension: Int, cosines: UnsafePointer<Float>,
         sines: UnsafePointer<Float>

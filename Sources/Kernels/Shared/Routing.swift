@@ -22,7 +22,7 @@ extension Kernels {
         }
     }
 
-    /// Adds the results of each token's experts, in order of the choices, then the shared expert's.
+    /// Adds the results of each token's experts in order of the choices, then that of the shared expert.
     public static func combineExperts(_ arguments: CombineArguments) {
         let (chosen, width) = (arguments.chosen, arguments.width)
         var token = 0
@@ -83,7 +83,7 @@ extension Kernels {
         let size = experts / groups
         var group = 0
         var dropped = groups - kept
-        // The worst groups are removed first, and of equal groups the later one, so that the earlier one stays.
+        // The worst groups are removed first. Of equal groups, the later one is removed, so that the earlier one stays.
         while dropped > 0 {
             var worst = -1
             var worstScore: Float = 0
@@ -124,7 +124,7 @@ extension Kernels {
         return first + second
     }
 
-    /// The indices of the largest keys, ascending. The ids are valid and distinct even if keys are NaN.
+    /// Finds the indices of the largest keys, in ascending order. The ids are valid and distinct even if keys are NaN.
     @inline(__always)
     private static func pick(
         _ keys: UnsafePointer<Float>, _ experts: Int, _ chosen: Int, _ ids: UnsafeMutablePointer<Int32>
@@ -132,7 +132,7 @@ extension Kernels {
         var count = 0
         while count < chosen {
             var best = -1
-            var next = 0  // of the ids so far, which ascend
+            var next = 0  // the next of the ids so far, which are in ascending order
             var e = 0
             while e < experts {
                 if next < count && Int(ids[next]) == e {

@@ -1,7 +1,7 @@
-// The softmax of attention over keys that are processed in pieces.
+// The softmax of attention, for keys that are processed in parts.
 
 extension Kernels {
-    /// Adds the next segment to the result of the previous ones.
+    /// Merges the next segment into the result of the previous ones.
     public static func mergeSegment(
         partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>
     ) {
@@ -29,7 +29,7 @@ extension Kernels {
         }
     }
 
-    /// out (heads, headDimension) = the values of all segments divided by their sums.
+    /// Computes out (heads, headDimension) = the values of all segments divided by their sums.
     public static func finishAttention(
         total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>
     ) {
@@ -46,14 +46,14 @@ extension Kernels {
         }
     }
 
-    /// The offset of each head's largest score in the numbers of ``addScores(_:heads:)``. Sums and scores follow. The numbers
-    /// begin with the factors of the previous values for the new largest score, one for each of up to four heads.
+    /// The offset of the largest score of each head in the numbers of ``addScores(_:heads:)``. Sums and scores follow. The numbers
+    /// begin with the factors that scale the previous values to the new largest score, one for each of up to four heads.
     static var largestScores: Int { 8 }
     static var sumLanes: Int { 16 }
     static var scoreLanes: Int { 80 }
 
-    /// Replaces the next 32 scores of each head with weights relative to the largest score so far. Not inlined, and with its
-    /// numbers in memory, to leave the registers to the loops around it.
+    /// Replaces the next 32 scores of each head with weights relative to the largest score so far. The function is not inlined and
+    /// has its numbers in memory, to leave the registers to the loops around it.
     @inline(never)
     static func addScores(_ numbers: UnsafeMutablePointer<Float>, heads: Int) {
         var h = 0

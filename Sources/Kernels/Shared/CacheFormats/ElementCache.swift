@@ -1,13 +1,13 @@
 import KernelInterface
 
-/// A cache format without scales: each number is stored by itself.
+/// A cache format without scales, in which each number is stored separately.
 protocol ElementCache: CacheKernels {
     associatedtype Element: BitwiseCopyable
     static func element(_ number: Float) -> Element
 }
 
 extension ElementCache {
-    /// Writes one element for each number, with the keys next to those of the other tokens.
+    /// Writes one element for each number. A key is adjacent to those of the other tokens.
     public static func write(_ arguments: CacheWriteArguments) {
         let (heads, width, token) = (arguments.heads, arguments.headDimension, arguments.token)
         let block = arguments.block.assumingMemoryBound(to: Element.self)

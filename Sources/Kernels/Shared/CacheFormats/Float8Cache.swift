@@ -1,10 +1,10 @@
 import KernelInterface
 
 extension Kernels {
-    /// Keys and values in E4M3FN. Each token's keys and each token's values of a head have a scale, which maps their largest
-    /// number to the format's largest number.
+    /// Keys and values in E4M3FN. The keys and the values of each token and head have a scale, which maps their largest number to
+    /// the largest number of the format.
     public enum Float8Cache: CacheKernels {
-        /// Writes codes, and the scales after the codes of a head.
+        /// Writes the codes, and the scales after the codes of a head.
         public static func write(_ arguments: CacheWriteArguments) {
             let (width, token) = (arguments.headDimension, arguments.token)
             var head = 0
@@ -22,8 +22,8 @@ extension Kernels {
             }
         }
 
-        /// Writes `count` numbers as codes, `stride` bytes apart, and their scale. If a number is not finite, the scale is not
-        /// finite either, so that it remains visible.
+        /// Writes `count` numbers as codes, `stride` bytes apart, and their scale. If a number is not finite, the scale is NaN, so
+        /// that the error remains visible.
         @inline(__always)
         private static func writeFloat8(
             _ numbers: UnsafePointer<Float>, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>, _ stride: Int,
@@ -38,7 +38,7 @@ extension Kernels {
                 if magnitude.bitPattern >= 0x7f80_0000 { isFinite = false }
                 i += 1
             }
-            // The largest number is at least float32's smallest normal magnitude, so that a scale is never subnormal.
+            // The largest magnitude counts as at least 2^-117, so that a scale is never subnormal.
             if largest < 0x1p-117 { largest = 0x1p-117 }
             scale[0] = isFinite ? largest / 448 : Float.nan
             let inverse = 448 / largest
@@ -50,19 +50,20 @@ extension Kernels {
         }
     }
 
-    /// The nearest E4M3FN code, ties to even; numbers beyond ±448 become ±448. Not for NaN.
+    /// Returns the nearest E4M3FN code, ties to even. Numbers beyond ±448 become ±448. Not for NaN.
     @inlinable
     @inline(__always)
     public static func float8Code(_ value: Float) -> UInt8 {
         let sign = UInt8(truncatingIfNeeded: value.bitPattern &>> 24 & 0x80)
         let bits = value.bitPattern & 0x7fff_ffff
         if bits >= 0x43e0_0000 { return sign | 0x7e }
-        // Below 2^-6 codes are multiples of 2^-9. Adding 2^14, whose last bit has that value, rounds a number to such a
-        // multiple.
+        // Below 2^-6, the values of codes are multiples of 2^-9. Adding 2^14, whose last bit has this value, rounds a number to
+        // such a multiple.
         if bits < 0x3c80_0000 {
             return sign | UInt8(truncatingIfNeeded: (Float(bitPattern: bits) + 0x1p14).bitPattern)
         }
-        // Keeps 3 of float32's 23 bits of mantissa and changes its bias from 127 to 7; a carry propagates into the exponent.
+        // Keeps 3 of the 23 fraction bits of float32 and changes the bias of the exponent from 127 to 7. A carry propagates into
+        // the exponent.
         let rounded = (bits &+ 0x7ffff &+ (bits &>> 20 & 1)) &>> 20
         return sign | UInt8(truncatingIfNeeded: rounded &- 120 &* 8)
     }

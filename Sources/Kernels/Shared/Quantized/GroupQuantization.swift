@@ -1,14 +1,14 @@
 import KernelInterface
 
-// Quantizes rows in groups of columns. The scale of a group is the one with the least squared error among some candidates, the
-// first among equals. Sixteen rows are in the lanes of a vector while candidates are compared, so that no sum crosses lanes. An
-// error is added to the others in this order, in every family and without fused operations:
+// Quantizes rows in groups of columns. The scale of a group is the candidate with the least squared error, the first among equals.
+// Sixteen rows are in the lanes of a vector while candidates are compared, so that no sum crosses lanes. Every family adds the
+// errors in this order and without fused operations:
 //
 //     of each column c in 0 ..< 16:  s = (x[c] - value)^2 + (x[c + 16] - value)^2 + ...
 //     total = s of column 0 + s of column 1 + ...
 
 extension Kernels {
-    /// As `KernelFamily` describes.
+    /// Implements the requirement of `KernelFamily`.
     public static func quantize(_ numbers: UnsafePointer<Float>, stride: Int, into rows: QuantizedRows) {
         var memory = InlineArray<128, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &memory) { memory in
@@ -31,7 +31,7 @@ extension Kernels {
 
     // MARK: Integers
 
-    /// One candidate: the largest magnitude / 127, in float16.
+    /// Quantizes a group to `int8`. There is one candidate: the largest magnitude / 127, in float16.
     @inline(__always)
     private static func quantizeBytes(
         _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ rows: QuantizedRows, _ group: Int,
@@ -51,7 +51,7 @@ extension Kernels {
         }
     }
 
-    /// Fifteen candidates: the largest magnitude / (6.5 + i / 4), in bfloat16.
+    /// Quantizes a group to `int4`. There are fifteen candidates: the largest magnitude / (6.5 + i / 4), in bfloat16.
     @inline(__always)
     private static func quantizeNibbles(
         _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ columns: RowLanes,
@@ -89,7 +89,7 @@ extension Kernels {
         let inverse = SIMD16<Float>(repeating: 1 / scale)
         var column = 0
         while column < count {
-            // The sum has the code in its lowest bits.
+            // The lowest bits of the sum are the code.
             let sums =
                 rounded(load16(numbers, column) * inverse, smallest, largest)
                 + SIMD16<Float>(repeating: offset + rounder)
@@ -98,7 +98,7 @@ extension Kernels {
         }
     }
 
-    /// 1.5 * 2^23: a sum of it and a number of at most 2^22 is rounded to an integer, ties to even.
+    /// 1.5 * 2^23. The sum of it and a number of at most 2^22 is rounded to an integer, ties to even.
     @inline(__always)
     private static var rounder: Float { 12_582_912 }
 
@@ -109,7 +109,7 @@ extension Kernels {
         return larger(smaller(integers, SIMD16(repeating: largest)), SIMD16(repeating: smallest))
     }
 
-    /// The nearest bfloat16, ties to even. Not for NaN.
+    /// Returns the nearest bfloat16, ties to even. Not for NaN.
     @inline(__always)
     private static func bfloat16Rounded(_ numbers: SIMD16<Float>) -> SIMD16<Float> {
         let bits = unsafeBitCast(numbers, to: SIMD16<UInt32>.self)
@@ -119,7 +119,7 @@ extension Kernels {
 
     // MARK: E2M1
 
-    /// Seven candidates: the largest magnitude / (4 + i / 2) times the row factor, in E4M3FN.
+    /// Quantizes a group to E2M1. There are seven candidates: the largest magnitude / (4 + i / 2) times the row factor, in E4M3FN.
     @inline(__always)
     private static func quantizeFloats(
         _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ columns: RowLanes,
@@ -157,26 +157,27 @@ extension Kernels {
         (SIMD16<Float>(repeating: 1) / scale).replacing(with: SIMD16<Float>.zero, where: scale .<= SIMD16<Float>.zero)
     }
 
-    /// The nearest number in E2M1 to each quotient, which is not negative, ties to the even code.
+    /// Returns the nearest E2M1 number to each non-negative quotient, ties to the even code.
     @inline(__always)
     private static func e2m1Rounded(_ quotients: SIMD16<Float>) -> SIMD16<Float> {
         let quotients = smaller(quotients, SIMD16(repeating: 6))
-        // Below 2 the numbers are multiples of 1/2, then of 1 up to 4, and then of 2. A sum with 2^23 such units is rounded to one.
+        // Below 2, the numbers are multiples of 1/2, then of 1 up to 4, and then of 2. A sum with 2^23 such units is rounded to
+        // one.
         let powers = unsafeBitCast(larger(quotients, SIMD16(repeating: 1)), to: SIMD16<UInt32>.self) & 0x7f80_0000
         let rounder = unsafeBitCast(powers &+ 0x0b00_0000, to: SIMD16<Float>.self)
         return (quotients + rounder) - rounder
     }
 
-    /// The codes of numbers in E2M1 that are not negative.
+    /// Returns the codes of non-negative E2M1 numbers.
     @inline(__always)
     private static func e2m1Codes(_ numbers: SIMD16<Float>) -> SIMD16<Int32> {
-        // From 1 on, the exponent and the first bit of the fraction of float32, less the difference of the biases.
+        // From 1 on, a code is the exponent and the first fraction bit of float32, minus the difference of the biases.
         let codes = unsafeBitCast(numbers, to: SIMD16<Int32>.self) &>> 22 &- 252
         let small = SIMD16<Int32>.zero.replacing(with: 1, where: numbers .> SIMD16<Float>.zero)
         return small.replacing(with: codes, where: codes .> small)
     }
 
-    /// As ``float8Code(_:)``, of numbers that are not negative.
+    /// Returns the codes of ``float8Code(_:)`` for non-negative numbers.
     @inline(__always)
     private static func float8Codes(_ numbers: SIMD16<Float>) -> SIMD16<UInt32> {
         let bits = unsafeBitCast(numbers, to: SIMD16<UInt32>.self)
@@ -187,14 +188,15 @@ extension Kernels {
         return codes.replacing(with: 0x7e, where: bits .>= 0x43e0_0000)
     }
 
-    /// Exponent and fraction at their places in float32 are the value times 2^-120.
+    /// Returns the values of non-negative E4M3FN codes. With exponent and fraction at their float32 positions, a number is the
+    /// value times 2^-120.
     @inline(__always)
     private static func float8Values(_ codes: SIMD16<UInt32>) -> SIMD16<Float> {
         unsafeBitCast(codes &<< 20, to: SIMD16<Float>.self) * SIMD16<Float>(repeating: 0x1p120)
     }
 }
 
-/// The columns of a group, sixteen rows in the lanes of each.
+/// The columns of a group, with sixteen rows in the lanes of each column.
 private struct RowLanes {
     private let columns: UnsafeMutablePointer<SIMD16<Float>>
     let count: Int
@@ -205,9 +207,9 @@ private struct RowLanes {
         self.count = count
     }
 
-    /// Takes the columns, or their magnitudes, from rows that are `stride` apart.
+    /// Loads the columns, or their magnitudes, from rows that are `stride` apart.
     ///
-    /// - Returns: the largest magnitude of each row.
+    /// - Returns: The largest magnitude of each row.
     @inline(__always)
     func load(_ source: UnsafePointer<Float>, _ stride: Int, magnitudes: Bool) -> SIMD16<Float> {
         var largest = SIMD16<Float>.zero
@@ -227,7 +229,7 @@ private struct RowLanes {
         return largest
     }
 
-    /// The sum of the squared errors of each row, in the order at the beginning of this file.
+    /// Returns the sum of the squared errors of each row, in the order that is described at the beginning of this file.
     @inline(__always)
     func squaredError(_ approximation: (SIMD16<Float>) -> SIMD16<Float>) -> SIMD16<Float> {
         var total = SIMD16<Float>.zero
@@ -253,7 +255,7 @@ private func absolute(_ numbers: SIMD16<Float>) -> SIMD16<Float> {
     unsafeBitCast(unsafeBitCast(numbers, to: SIMD16<UInt32>.self) & 0x7fff_ffff, to: SIMD16<Float>.self)
 }
 
-/// The smaller of each lane.
+/// Returns the smaller number of each lane.
 @inline(__always)
 private func smaller(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
     a.replacing(with: b, where: b .< a)

@@ -1,20 +1,20 @@
 import KernelInterface
 
-/// How codes are stored in lines, and what unsigned integer multiplies the integers of x. Each family multiplies them with its
-/// own instructions, in the file `IntegerDot.swift`.
+/// The storage of codes in lines, and the unsigned integers that stand for the codes in products with the integers of x. Each
+/// family multiplies them with its own instructions, in the file `IntegerDot.swift`.
 ///
-/// A kernel is compiled for each conforming type; everything else of a format is decided while it runs.
+/// A kernel is compiled for each conforming type. All other properties of a format are evaluated at run time.
 protocol IntegerCodes {
-    /// Bits of a code: 4, 5, 6 or 8.
+    /// The number of bits of a code: 4, 5, 6 or 8.
     static var bits: Int { get }
 
     /// The largest unsigned integer.
     static var largest: Int { get }
 
-    /// The integers of the codes 0 ..< 8 and 8 ..< 16, a byte each, if they are not the codes themselves.
+    /// The integers of the codes 0 ..< 8 and 8 ..< 16, one byte each, or `nil` if they are the codes themselves.
     static var table: (low: UInt64, high: UInt64)? { get }
 
-    /// Whether lines are decoded ones in a cache, without headers between them.
+    /// Whether the lines are decoded lines in a cache, without headers between them.
     static var isPanel: Bool { get }
 }
 
@@ -28,14 +28,14 @@ enum NibbleCodes: IntegerCodes {
     static var bits: Int { 4 }
 }
 
-/// Twice the values of E2M1, plus 12.
+/// The integers are twice the values of E2M1, plus 12.
 enum E2M1Codes: IntegerCodes {
     static var bits: Int { 4 }
     static var largest: Int { 24 }
     static var table: (low: UInt64, high: UInt64)? { (0x1814_1210_0f0e_0d0c, 0x0004_0608_090a_0b0c) }
 }
 
-/// The values of IQ4, plus 127.
+/// The integers are the values of IQ4, plus 127.
 enum IQ4Codes: IntegerCodes {
     static var bits: Int { 4 }
     static var largest: Int { 240 }
@@ -54,14 +54,14 @@ enum ByteCodes: IntegerCodes {
     static var bits: Int { 8 }
 }
 
-/// The unsigned integers of any codes.
+/// The decoded unsigned integers of any codes.
 enum PanelCodes: IntegerCodes {
     static var bits: Int { 8 }
     static var isPanel: Bool { true }
 }
 
 extension QuantizedFormat.Codes {
-    /// What is subtracted from the integer of a code; the value is the difference times `unit`.
+    /// The number that is subtracted from the integer of a code. The value is the difference times `unit`.
     var offset: Int32 {
         switch self {
         case .uint4, .uint5, .uint8: 0

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Kernels {
-    /// As `KernelFamily` describes: sixteen columns at a time.
+    /// Implements the requirement of `KernelFamily`, sixteen columns at a time.
     public static func encode(
         source: UnsafePointer<Float>, segments: Range<Int>, layout: IntegerRowLayout, target: UnsafeMutableRawPointer
     ) {
@@ -18,7 +18,7 @@ extension Kernels {
     }
 }
 
-/// 128 columns of an encoded row; the last ones may be beyond the matrix.
+/// A segment: 128 columns of an encoded row. The last columns may be beyond the matrix.
 private struct IntegerSegment {
     let layout: IntegerRowLayout
     let segment: Int
@@ -33,7 +33,7 @@ private struct IntegerSegment {
         let isZero = largest < 0x1p-100
         let scale = isZero ? 0 : largest < .infinity ? largest / limit : .nan
         (target + layout.scalesOffset + segment * 4).storeBytes(of: scale, as: Float.self)
-        // A product with a scale of NaN is NaN for any integers.
+        // A product with a NaN scale is NaN for any integers.
         let divisor = SIMD16<Float>(repeating: scale)
         let sums = target + layout.sumsOffset + segment * 64
         let upperSums = sums + layout.sumsBytes
@@ -59,7 +59,8 @@ private struct IntegerSegment {
         if terms == 3 { addSums(upperSums) }
     }
 
-    /// As bits of a float, of which those of NaN are the largest, so that a NaN is found.
+    /// Returns the largest magnitude. The bits of the floats are compared, of which those of NaN are the largest, so that a NaN is
+    /// found.
     @inline(__always)
     private func largestMagnitude(_ source: UnsafePointer<Float>, _ columns: Int) -> Float {
         var largest = SIMD16<Int32>.zero
@@ -76,7 +77,7 @@ private struct IntegerSegment {
         return Float(bitPattern: UInt32(truncatingIfNeeded: two[0] > two[1] ? two[0] : two[1]))
     }
 
-    /// Rounded to the nearest integer, ties to even: a number below 2^23 plus 2^23 has the integer in its fraction.
+    /// Rounds to the nearest integer, ties to even. The sum of a number below 2^23 and 2^23 has the integer in its fraction.
     @inline(__always)
     private func integers(_ values: SIMD16<Float>) -> SIMD16<Int32> {
         let bits = unsafeBitCast(values, to: SIMD16<Int32>.self)
@@ -91,7 +92,7 @@ private struct IntegerSegment {
         sums.storeBytes(of: sum, toByteOffset: index * 4, as: Int32.self)
     }
 
-    /// The sums of 32, 64 and 128 columns from those of 16.
+    /// Computes the sums of 32, 64 and 128 columns from those of 16.
     @inline(__always)
     private func addSums(_ sums: UnsafeMutableRawPointer) {
         var from = 0

@@ -1,12 +1,12 @@
 import KernelInterface
 
-// The packed layout of quantized weights. A line of nibbles has 8 columns: of row r the bytes 4r ..< 4r + 4, each with one of
-// the first four columns in its low half and one of the last four in its high half. Codes of 5 and 6 bits have their upper bits
-// in a line before the nibbles of 32 and of 16 columns: byte b of a row has bits i, or 2i and 2i + 1, of column 4i + b. A line of
-// codes of 8 bits has 4 columns.
+// The packed layout of quantized weights. A line of nibbles has 8 columns. Row r has the bytes 4r ..< 4r + 4, each with one of the
+// first four columns in its low half and one of the last four in its high half. The upper bits of 5-bit and 6-bit codes are in a
+// line before the nibbles of 32 and of 16 columns: byte b of a row has bits i, or 2i and 2i + 1, of column 4i + b. A line of 8-bit
+// codes has 4 columns.
 
 extension Kernels {
-    /// As `KernelFamily` describes: 32 columns of a row at a time.
+    /// Implements the requirement of `KernelFamily`, 32 columns of a row at a time.
     public static func pack(_ rows: QuantizedRows, count: Int, block: UnsafeMutableRawPointer) {
         let format = rows.format
         let (packedColumns, sectionColumns) = (format.packedColumns(rows.columns), format.sectionColumns)
@@ -36,7 +36,7 @@ extension Kernels {
     ) {
         let format = rows.format
         let (scaleBytes, minimumBytes, headerBytes) = (format.scales.bytes, format.minima.bytes, format.headerBytes)
-        // Minima of one byte under a superminimum are in the scales' line.
+        // One-byte minima with a superminimum are in the line of the scales.
         let minima = header + (format.minima == .uint8 ? 32 : headerBytes - 64)
         clear(header, headerBytes)
         let first = column / format.groupColumns
@@ -53,7 +53,7 @@ extension Kernels {
         }
     }
 
-    /// A group's element of `count` rows, `stride` elements apart.
+    /// Packs the element of a group for `count` rows, which are `stride` elements apart.
     @inline(__always)
     private static func packColumn(
         _ source: UnsafeRawPointer, _ stride: Int, _ bytes: Int, _ count: Int, _ target: UnsafeMutableRawPointer
@@ -87,14 +87,14 @@ extension Kernels {
         }
     }
 
-    /// 32 columns of 16 rows.
+    /// Packs the codes of 32 columns of 16 rows.
     @inline(__always)
     private static func packCodes(
         _ codes: UnsafePointer<UInt8>, _ stride: Int, _ bits: Int, _ target: UnsafeMutableRawPointer
     ) {
         var row = 0
         while row < 16 {
-            // Four columns a lane.
+            // Each lane has four columns.
             let words = UnsafeRawPointer(codes + row * stride).loadUnaligned(as: SIMD8<UInt32>.self)
             let place = target + row * 4
             switch bits {
@@ -131,7 +131,7 @@ extension Kernels {
         }
     }
 
-    /// The low halves of 32 codes of a row.
+    /// Packs the low halves of 32 codes of a row.
     @inline(__always)
     private static func packNibbles(
         _ words: SIMD8<UInt32>, _ line0: UnsafeMutableRawPointer, _ line1: UnsafeMutableRawPointer,
@@ -144,7 +144,7 @@ extension Kernels {
         line3.storeBytes(of: nibbles[6] | nibbles[7] &<< 4, as: UInt32.self)
     }
 
-    /// As `KernelFamily` describes: column by column.
+    /// Implements the requirement of `KernelFamily`, column by column.
     public static func unpackRow(
         _ weights: PackedQuantizedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>
     ) {
@@ -180,12 +180,12 @@ extension Kernels {
         }
     }
 
-    /// One code of a section.
+    /// Returns one code of a section.
     @inline(__always)
     private static func code(_ lines: UnsafeRawPointer, bits: Int, row: Int, column: Int) -> UInt8 {
         let byte = row * 4 + column % 4
         if bits == 8 { return lines.load(fromByteOffset: column / 4 * 64 + byte, as: UInt8.self) }
-        // The columns that have a line of upper bits, and its bits for a column.
+        // The number of columns that share a line of upper bits, and the number of upper bits of a column.
         let (unit, width) = bits == 5 ? (32, 1) : bits == 6 ? (16, 2) : (8, 0)
         let lines = lines + column / unit * (unit * bits * 2)
         let nibbles = lines + (bits == 4 ? 0 : 64) + column % unit / 8 * 64

@@ -1,20 +1,20 @@
 import KernelInterface
 
-// y = x W^T with quantized weights and rows of x encoded in integers.
+// The product y = x W^T with quantized weights and rows of x encoded in integers.
 //
-// Sums of products of integers are exact in a run, a group of columns or the 128 columns of a segment of a longer group, so their
-// order does not matter. Everything else has this order, for any number of tokens:
+// Sums of products of integers are exact in a run, which is a group of columns, so their order does not matter. All other
+// operations have this order, for any number of tokens:
 //
 //     of each run:      s = I * scale + s,  with I the integers' sum, minus the offset or zero point times the sum of x
 //                       t = S * minimum + t,  with S the sum of x
 //     of each segment:  w = s;  w = s * superscale - t * superminimum;  or w = s + t
 //                       total = w * scale of x + total
 //
-// and at the end the row factor. A product and an addition are one `multiplyAdd`. With three terms, I and S are 65536 g + (256 h
-// + l), also one `multiplyAdd`. s and t begin at zero in each segment. No column is split over threads.
+// and at the end the row factor. A product and an addition are one `multiplyAdd`. With three terms, I and S are 65536 g + (256 h +
+// l), also one `multiplyAdd`. s and t are zero at the start of each segment. Columns are never split over threads.
 
 extension Kernels {
-    /// As `KernelFamily` describes, with the code for the kind of codes.
+    /// Implements the requirement of `KernelFamily`, with the code for the kind of codes.
     public static func multiply(
         _ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int
     ) {
@@ -54,7 +54,7 @@ extension IntegerCodes {
         memory.deallocate()
     }
 
-    /// The most tokens whose memory is on the stack.
+    /// The maximum number of tokens whose memory is on the stack.
     @inline(__always)
     private static var fewTokens: Int { 8 }
 
@@ -64,13 +64,13 @@ extension IntegerCodes {
         let arguments = product.arguments
         let endBlock = arguments.firstBlock + arguments.blocks
         let hasPanels = arguments.tokens >= panelTokens
-        // As many tokens at a time as the L2 cache can hold together with some blocks of weights.
+        // Computes as many tokens at a time as the L2 cache can hold together with some blocks of weights.
         var token = 0
         while token < arguments.tokens {
             let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
             var block = arguments.firstBlock
             while block < endBlock {
-                // Two blocks of a panel at once: a number of x is loaded once for both.
+                // Two blocks of a panel are computed at once, so that a number of x is loaded once for both.
                 let height = hasPanels && block + 2 <= endBlock ? 2 : 1
                 multiply(product, block, height, token, end, hasPanels, bytes, memory)
                 block += height
@@ -79,8 +79,8 @@ extension IntegerCodes {
         }
     }
 
-    /// One or two blocks of rows, 256 columns at a time. For many tokens their codes are decoded into a panel, for few in each
-    /// tile.
+    /// Computes one or two blocks of rows, 256 columns at a time. For many tokens, the codes are decoded into a panel. For few
+    /// tokens, they are decoded in each tile.
     @inline(__always)
     private static func multiply<let terms: Int>(
         _ product: QuantizedProduct, _ block: Int, _ height: Int, _ token: Int, _ end: Int, _ hasPanels: Bool,
@@ -147,7 +147,7 @@ extension IntegerCodes {
         }
     }
 
-    /// Tokens of one block of rows.
+    /// Computes the tokens of one block of rows.
     @inline(__always)
     private static func multiplyLow<let terms: Int>(
         _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ token: Int, _ end: Int,
@@ -174,7 +174,7 @@ extension IntegerCodes {
         }
     }
 
-    /// Tokens of both blocks of a panel.
+    /// Computes the tokens of both blocks of a panel.
     @inline(__always)
     private static func multiplyTall<let terms: Int>(
         _ product: QuantizedProduct, _ column: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
@@ -202,14 +202,14 @@ extension IntegerCodes {
 }
 
 extension IntegerCodes {
-    /// Up to 256 columns from `column` on of `height` blocks of rows and count / height tokens: adds to the totals. A sum of block
-    /// b and token t is at `b * tokens + t`.
+    /// Adds up to 256 columns from `column` on to the totals, for `height` blocks of rows and count / height tokens. The sum of
+    /// block b and token t is at `b * tokens + t`.
     ///
     /// - Parameters:
-    ///   - lines: the codes, with the headers of sections unless they are a panel.
-    ///   - lineBytes: from block to block.
-    ///   - token: the first token.
-    ///   - place: that token's place in `memory`.
+    ///   - lines: The codes, with the headers of sections unless they are a panel.
+    ///   - lineBytes: The stride between blocks in bytes.
+    ///   - token: The first token.
+    ///   - place: The index of that token in `memory`.
     fileprivate static func tile<let terms: Int, let height: Int, let count: Int>(
         _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ lineBytes: Int, _ column: Int, _ token: Int,
         _ place: Int, _ memory: TileMemory, _ bytes: InlineArray<terms, Bool>, _ blocks: InlineArray<height, Bool>,
@@ -325,15 +325,15 @@ extension IntegerCodes {
     }
 }
 
-/// The operands of a product, and what its format means for the loops.
+/// The operands of a product, and the properties of its format that the loops use.
 private struct QuantizedProduct {
     let weights: PackedQuantizedWeights
     let arguments: MatmulArguments
     let layout: IntegerRowLayout
-    /// Columns of whole runs that both the packed rows and x have.
+    /// The number of columns, in whole runs, that both the packed rows and x have.
     let columns: Int
     let blockBytes: Int
-    /// Columns of a section minus one.
+    /// The number of columns of a section minus one.
     let sectionMask: Int
     let sectionBytes: Int
     let headerBytes: Int
@@ -375,7 +375,7 @@ private struct QuantizedProduct {
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }
 
-    /// Decodes the headers of up to 256 columns from `column` on, where `cursor` is.
+    /// Decodes the headers of up to 256 columns from `column` on, which begin at `cursor`.
     @inline(__always)
     func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: TileMemory) {
         Kernels.decodeHeaders(
@@ -384,7 +384,7 @@ private struct QuantizedProduct {
             sectionBytes: sectionBytes, headerBytes: headerBytes)
     }
 
-    /// The rows' results from their sums.
+    /// Returns the results of the rows from their sums.
     @inline(__always)
     func finish(_ total: SIMD16<Float>, _ block: Int) -> SIMD16<Float> {
         let total = total * SIMD16<Float>(repeating: unit)

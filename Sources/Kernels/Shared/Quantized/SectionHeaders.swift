@@ -1,9 +1,9 @@
 import KernelInterface
 
 extension Kernels {
-    /// Decodes the headers of up to 256 columns. A function of its own, so that formats differ only here; scales of float8 are
-    /// left times 2^-8. The operands are those of a `QuantizedProduct`, which another file must not know: a type that several
-    /// files use would come with code that modules share.
+    /// Decodes the headers of up to 256 columns. Only this function distinguishes the formats of scales and minima, so it is
+    /// separate. Decoded float8 scales are multiplied by 2^-8. The operands are those of a `QuantizedProduct`, which is private to
+    /// another file, because a type that several files use would come with code that modules share.
     @inline(never)
     static func decodeHeaders(
         _ cursor: UnsafeRawPointer, columns: Int, _ headers: TileMemory, scales kind: QuantizedFormat.Scales,
@@ -66,7 +66,7 @@ extension Kernels {
     }
 }
 
-/// Sixteen E8M0 exponents: 2^(e - 127).
+/// Loads sixteen E8M0 exponents as 2^(e - 127).
 @inline(__always)
 private func exponentLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let exponents = byteLanes(pointer)

@@ -1,26 +1,26 @@
-/// What tiles of a product share for up to 256 columns of up to two blocks of rows and 64 tokens:
+/// The memory that tiles of a product share for up to 256 columns of up to two blocks of rows and 64 tokens:
 ///
 ///     for each block, 2176 bytes:  16 groups of scales; 16 of minima or of negated zero points; superscales; superminima
 ///     for each token, 128 bytes:   the totals of the 16 rows of each block
 ///     for each block, 4096 bytes:  codes of 8 bits, four columns of 16 rows in a line (only for panels)
 ///
-/// A pointer, since a struct of the module would come with code that modules share.
+/// It is a pointer, because a struct of the module would come with code that modules share.
 typealias TileMemory = UnsafeMutableRawPointer
 
-/// Bytes from a line to the one that is prefetched with it.
+/// The number of bytes from a line to the line that is prefetched with it.
 @inline(__always)
 var ahead: Int { 8192 }
 
-/// Bytes for the most tokens.
+/// The number of bytes for the maximum number of tokens.
 @inline(__always)
 var tileMemoryBytes: Int { 4352 + 64 * 128 + 2 * 4096 }
 
 extension TileMemory {
-    /// The decoded scales and minima of a block.
+    /// Returns the decoded scales and minima of a block.
     @inline(__always)
     func headers(_ block: Int) -> TileMemory { self + block * 2176 }
 
-    // Of the pointer that `headers` returns:
+    // The following are for the pointer that `headers` returns.
 
     @inline(__always)
     func scale(_ group: Int) -> SIMD16<Float> { load(fromByteOffset: group * 64, as: SIMD16<Float>.self) }
@@ -30,7 +30,7 @@ extension TileMemory {
         load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self)
     }
 
-    /// Negated.
+    /// Returns the negated zero points.
     @inline(__always)
     func zeroPoints(_ group: Int) -> SIMD16<Int32> {
         load(fromByteOffset: 1024 + group * 64, as: SIMD16<Int32>.self)
@@ -43,11 +43,11 @@ extension TileMemory {
         @inline(__always) get { load(fromByteOffset: 2112, as: SIMD16<Float>.self) }
     }
 
-    /// What is kept of a token.
+    /// Returns the totals of a token.
     @inline(__always)
     func token(_ index: Int) -> TileMemory { self + 4352 + index * 128 }
 
-    // Of the pointer that `token` returns:
+    // The following are for the pointer that `token` returns.
 
     @inline(__always)
     func total(_ block: Int) -> SIMD16<Float> { load(fromByteOffset: block * 64, as: SIMD16<Float>.self) }
@@ -57,7 +57,7 @@ extension TileMemory {
         storeBytes(of: value, toByteOffset: block * 64, as: SIMD16<Float>.self)
     }
 
-    /// The codes of a block.
+    /// Returns the decoded codes of a block.
     @inline(__always)
     func panel(_ block: Int) -> TileMemory { self + 4352 + 64 * 128 + block * 4096 }
 }

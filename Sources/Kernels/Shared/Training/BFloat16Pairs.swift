@@ -1,6 +1,6 @@
-// Conversion to bfloat16 and products of its pairs, for CPUs without instructions for them.
+// Conversion to bfloat16 and products of bfloat16 pairs, for CPUs without instructions for them.
 
-/// sum + the products of pairs of bfloat16 numbers: the second ones first.
+/// Returns sum + the products of pairs of bfloat16 numbers. The products of the second numbers are added first.
 @inline(__always)
 func addPairsByHalves(_ sum: SIMD16<Float>, _ a: SIMD16<UInt32>, _ b: SIMD16<UInt32>) -> SIMD16<Float> {
     multiplyAdd(
@@ -10,7 +10,7 @@ func addPairsByHalves(_ sum: SIMD16<Float>, _ a: SIMD16<UInt32>, _ b: SIMD16<UIn
             unsafeBitCast(b & 0xffff_0000, to: SIMD16<Float>.self), sum))
 }
 
-/// Stores sixteen floats rounded to bfloat16. In quarters, which are inlined; a conversion of 16 lanes would be a call.
+/// Stores sixteen floats rounded to bfloat16, in quarters, which are inlined. A conversion of 16 lanes would be a call.
 @inline(__always)
 func storeRoundedByHalves(_ value: SIMD16<Float>, _ target: UnsafeMutablePointer<UInt16>) {
     let bits = roundedBits(value) &>> 16
@@ -21,13 +21,13 @@ func storeRoundedByHalves(_ value: SIMD16<Float>, _ target: UnsafeMutablePointer
     (raw + 24).storeBytes(of: SIMD4<UInt16>(truncatingIfNeeded: bits.highHalf.highHalf), as: SIMD4<UInt16>.self)
 }
 
-/// Pairs of sixteen floats rounded to bfloat16.
+/// Rounds twice sixteen floats to bfloat16 and returns them as pairs.
 @inline(__always)
 func roundedPairsByHalves(_ first: SIMD16<Float>, _ second: SIMD16<Float>) -> SIMD16<UInt32> {
     (roundedBits(first) &>> 16) | (roundedBits(second) & 0xffff_0000)
 }
 
-/// Rounded to nearest, ties to even, in the upper halves; a NaN stays one.
+/// Rounds to nearest, ties to even, in the upper halves of the lanes. A NaN stays a NaN.
 @inline(__always)
 private func roundedBits(_ value: SIMD16<Float>) -> SIMD16<UInt32> {
     let bits = unsafeBitCast(value, to: SIMD16<UInt32>.self)

@@ -1,10 +1,10 @@
 import KernelInterface
 
-// Elementwise gradients of training. Sums over a row are added in 16 lanes of ascending columns, then as a tree; sums over rows
-// in ascending order.
+// Elementwise gradients of training. Sums over a row are added in 16 lanes in ascending order of columns, and the lanes are summed
+// as a tree. Sums over rows are added in ascending order.
 
 extension Kernels {
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func rmsNormBackward(
         dy: UnsafePointer<Float>, x: UnsafePointer<Float>, gain: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
         adds: Bool, gainGradient: UnsafeMutablePointer<Float>, rows: Int, width: Int, epsilon: Float
@@ -40,7 +40,7 @@ extension Kernels {
         }
     }
 
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func siluMultiplyBackward(
         gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, change: UnsafeMutablePointer<Float>,
         factor: Float, count: Int
@@ -64,7 +64,7 @@ extension Kernels {
         return sum(total)
     }
 
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func sigmoidMultiplyBackward(
         x: UnsafeMutablePointer<Float>, gate: UnsafeMutablePointer<Float>, change: UnsafeMutablePointer<Float>,
         count: Int
@@ -82,7 +82,7 @@ extension Kernels {
         }
     }
 
-    /// sum a b
+    /// Returns sum a b.
     public static func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
         var total = SIMD16<Float>.zero
         var i = 0
@@ -93,7 +93,7 @@ extension Kernels {
         return sum(total)
     }
 
-    /// target += factor source
+    /// Computes target += factor source.
     public static func add(
         _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Float>, count: Int
     ) {
@@ -108,7 +108,7 @@ extension Kernels {
         }
     }
 
-    /// target = factor source
+    /// Computes target = factor source.
     public static func scale(
         _ source: UnsafePointer<Float>, by factor: Float, into target: UnsafeMutablePointer<Float>, count: Int
     ) {

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Kernels {
-    /// Rounds to bfloat16.
+    /// Rounds floats to bfloat16.
     public static func round(
         _ source: UnsafePointer<Float>, count: Int, into target: UnsafeMutablePointer<UInt16>
     ) {
@@ -12,7 +12,7 @@ extension Kernels {
         }
     }
 
-    /// bfloat16 as float32.
+    /// Converts bfloat16 numbers to float32.
     public static func widen(
         _ source: UnsafePointer<UInt16>, count: Int, into target: UnsafeMutablePointer<Float>
     ) {
@@ -23,7 +23,7 @@ extension Kernels {
         }
     }
 
-    /// Panels with a lane for each column.
+    /// Packs panels with a lane for each column.
     public static func packRows(_ source: PairSource, into panels: UnsafeMutableRawPointer, block: Int) {
         let (rows, columns) = (source.rows, source.columns)
         var pair = 0
@@ -44,7 +44,7 @@ extension Kernels {
         }
     }
 
-    /// Panels with a lane for each row.
+    /// Packs panels with a lane for each row.
     public static func packColumns(_ source: PairSource, into panels: UnsafeMutableRawPointer, block: Int) {
         let (rows, columns) = (source.rows, source.columns)
         var row = 0
@@ -82,7 +82,7 @@ extension PairSource {
     }
 }
 
-/// Sixteen bfloat16 numbers that are exact in `low` and `high`, as the halves of 32-bit lanes.
+/// Joins sixteen numbers each of `low` and `high`, which are exact in bfloat16, as the halves of 32-bit lanes.
 @inline(__always)
 private func joinPairs(_ low: SIMD16<Float>, _ high: SIMD16<Float>) -> SIMD16<UInt32> {
     (unsafeBitCast(low, to: SIMD16<UInt32>.self) &>> 16) | unsafeBitCast(high, to: SIMD16<UInt32>.self)
@@ -94,7 +94,7 @@ func storeLine(_ line: SIMD16<UInt32>, _ target: UnsafeMutableRawPointer) {
     target.storeBytes(of: line, as: SIMD16<UInt32>.self)
 }
 
-/// The first `count` of sixteen bfloat16 numbers, the others zero.
+/// Loads the first `count` of sixteen bfloat16 numbers. The others are zero.
 @inline(__always)
 func loadRounded(_ pointer: UnsafePointer<UInt16>, _ index: Int, count: Int) -> SIMD16<Float> {
     if count >= 16 { return bfloat16Lanes(pointer + index) }

@@ -1,18 +1,18 @@
 import KernelInterface
 
 // Products of bfloat16 matrices, and of float32 matrices with a number in place of each pair. A sum is one float32 chain for each
-// chunk of 128 pairs: of a pair, first the product of the second numbers is added, then that of the first ones. Chunks are added
-// in order. The same for any number of rows and columns.
+// chunk of 128 pairs. Of a pair, the product of the second numbers is added first, then that of the first numbers. Chunks are added
+// in order. This is the same for any number of rows and columns.
 
 extension Kernels {
-    /// As ``TrainingKernels/multiply(_:)`` describes.
+    /// Implements ``TrainingKernels/multiply(_:)``.
     public static func multiply(_ product: PairProduct) { PairChunk<2>.run(product) }
 
-    /// As ``TrainingKernels/multiplyFloats(_:)`` describes.
+    /// Implements ``TrainingKernels/multiplyFloats(_:)``.
     public static func multiplyFloats(_ product: PairProduct) { PairChunk<1>.run(product) }
 }
 
-/// Some pairs of the sums of a product; or single numbers.
+/// A chunk of the pairs, or of the single numbers, of the sums of a product.
 private struct PairChunk<let numbers: Int> {
     let product: PairProduct
     let first: Int
@@ -48,7 +48,7 @@ private struct PairChunk<let numbers: Int> {
         }
     }
 
-    /// All rows of some blocks of columns, in tiles of nearly equal size.
+    /// Computes all rows of some blocks of columns, in tiles of nearly equal size.
     @inline(__always)
     private func multiplyRows<let height: Int>(_ block: Int, _ blocks: InlineArray<height, Int>) {
         var row = 0
@@ -68,7 +68,7 @@ private struct PairChunk<let numbers: Int> {
         }
     }
 
-    /// One tile, whose sums are in registers.
+    /// Computes one tile, whose sums are in registers.
     @inline(__always)
     private func multiply<let height: Int, let width: Int>(
         _ block: Int, _ row: Int, _ blocks: InlineArray<height, Int>, _ rows: InlineArray<width, Int>

@@ -1,9 +1,9 @@
 import KernelInterface
 
-// The softmax of training: of the logits of a position, and of attention's tiles.
+// The softmax of training: that of the logits of a position, and that of attention tiles.
 
 extension Kernels {
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func exponentials(_ x: UnsafeMutablePointer<Float>, count: Int) -> ExponentialSum {
         var maxima = SIMD16<Float>(repeating: -.infinity)
         var i = 0
@@ -23,7 +23,7 @@ extension Kernels {
         return ExponentialSum(largest: largest, sum: sum(sums))
     }
 
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func softmax(_ block: ScoreBlock, _ state: SoftmaxState) {
         var row = 0
         while row < block.rows {
@@ -53,7 +53,7 @@ extension Kernels {
                 storeRounded(value, weights + column)
                 column += 16
             }
-            // Without visible keys so far, both are -infinity.
+            // If no key has been visible so far, both are -infinity.
             let factor = largest > before ? exponential(before - largest) : 1
             state.maxima[row] = largest
             state.sums[row] = state.sums[row] * factor + sum(sums)
@@ -65,7 +65,7 @@ extension Kernels {
         }
     }
 
-    /// As ``TrainingKernels`` describes.
+    /// Implements the requirement of ``TrainingKernels``.
     public static func softmaxBackward(_ block: ScoreBlock, _ gradient: ScoreGradient) {
         var row = 0
         while row < block.rows {
@@ -88,7 +88,7 @@ extension Kernels {
         }
     }
 
-    /// The first `count` lanes from memory, the others minus infinity.
+    /// Loads the first `count` lanes. The others are minus infinity.
     @inline(__always)
     private static func present(_ x: UnsafePointer<Float>, _ index: Int, count: Int) -> SIMD16<Float> {
         let value = load(x, index, count: count)
@@ -97,7 +97,7 @@ extension Kernels {
 }
 
 extension ScoreGradient {
-    /// P and dS of sixteen columns of a row.
+    /// Returns P and dS of sixteen columns of a row.
     @inline(__always)
     fileprivate func lanes(_ block: ScoreBlock, _ row: Int, _ column: Int) -> (SIMD16<Float>, SIMD16<Float>) {
         let (first, end) = (block.first(row), block.end(row))
@@ -124,7 +124,7 @@ extension ScoreBlock {
     }
 }
 
-/// Which of the sixteen columns from `column` on are not in first ..< end.
+/// Returns which of the sixteen columns from `column` on are not in first ..< end.
 @inline(__always)
 private func hidden(_ column: Int, _ first: Int, _ end: Int) -> SIMDMask<SIMD16<Int32>> {
     let lanes = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Kernels {
-    /// Bfloat16 in lines of 2 columns (P16x2): columns (k0, k1) of row r at 4r.
+    /// Bfloat16 weights in lines of 2 columns (P16x2), with columns (k0, k1) of row r at 4r.
     public enum BFloat16Weights: LineFormat {
         static var lineColumns: Int { 2 }
         static var elementBytes: Int { 2 }

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Kernels {
-    /// Float32 in lines of 1 column (P16x1): row r at 4r.
+    /// Float32 weights in lines of 1 column (P16x1), with row r at 4r.
     public enum Float32Weights: LineFormat {
         static var lineColumns: Int { 1 }
         static var elementBytes: Int { 4 }
@@ -19,7 +19,7 @@ extension Kernels {
         static func value(_ code: UnsafeRawPointer) -> Float { code.load(as: Float.self) }
     }
 
-    /// Float16 of a checkpoint, packed as float32.
+    /// Float16 weights of a checkpoint, packed as float32.
     public enum Float16Weights: LineFormat {
         static var lineColumns: Int { 1 }
         static var elementBytes: Int { 2 }
@@ -36,7 +36,8 @@ extension Kernels {
         @inline(__always)
         static func value(_ code: UnsafeRawPointer) -> Float { code.load(as: Float.self) }
 
-        /// IEEE binary16 to binary32, exactly: moved into place it is the value times 2^-112; infinity and NaN apart.
+        /// Converts IEEE binary16 to binary32, exactly. At its float32 position, a number is the value times 2^-112. Infinity and
+        /// NaN are handled separately.
         @inline(__always)
         private static func float32(_ half: UInt16) -> Float {
             let sign = UInt32(truncatingIfNeeded: half & 0x8000) &<< 16

@@ -1,7 +1,7 @@
 import KernelInterface
 
 extension Kernels {
-    /// E4M3FN in lines of 4 columns (P16x4): rows in four quarters of 16 bytes; the quarter of rows 4q ..< 4q + 4 has first
+    /// E4M3FN weights in lines of 4 columns (P16x4). A line has four quarters of 16 bytes. The quarter of rows 4q ..< 4q + 4 has
     /// (k0, k1) of each row, then (k2, k3) of each. Each family has its own decoder.
     public enum Float8Weights: LineFormat {
         static var lineColumns: Int { 4 }
@@ -45,7 +45,8 @@ extension Kernels {
             packElements(arguments, rows: r..<end, from: 0)
         }
 
-        /// Sign, exponent and fraction moved to their float32 places are the value times 2^-120, also for subnormals.
+        /// Returns the value of a code. With sign, exponent and fraction at their float32 positions, a number is the value times
+        /// 2^-120, also for subnormals.
         @inline(__always)
         static func value(_ code: UnsafeRawPointer) -> Float {
             let code = UInt32(truncatingIfNeeded: code.load(as: UInt8.self))

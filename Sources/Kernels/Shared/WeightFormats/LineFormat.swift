@@ -1,28 +1,28 @@
 import KernelInterface
 
-/// A format whose lines of 64 bytes hold the codes of `lineColumns` columns of 16 rows, and whose scales are stored separately.
+/// A format whose 64-byte lines hold the codes of `lineColumns` columns of 16 rows, and whose scales are stored separately.
 ///
-/// A format defines the place and the value of a code. Packing, unpacking and a product by decoded panels are derived from that
-/// in every family; a family can replace them with faster ones.
+/// A format defines the position and the value of a code. Packing, unpacking and a product by decoded panels are derived from these
+/// in every family. A family can replace them with faster ones.
 protocol LineFormat: WeightKernels {
     static var lineColumns: Int { get }
 
-    /// Bytes of an element of a checkpoint.
+    /// The number of bytes of an element of a checkpoint.
     static var elementBytes: Int { get }
 
-    /// The offset of a row's code in a packed block of 16 rows, in bytes.
+    /// Returns the offset in bytes of a row's code in a packed block of 16 rows.
     static func offset(row: Int, column: Int) -> Int
 
-    /// Stores the code of a checkpoint's element, or of zero for nil.
+    /// Stores the code of a checkpoint's element, or that of zero for `nil`.
     static func storeCode(_ element: UnsafeRawPointer?, _ code: UnsafeMutableRawPointer)
 
-    /// The value of a code for a scale of 1.
+    /// Returns the value of a code for a scale of 1.
     static func value(_ code: UnsafeRawPointer) -> Float
 
-    /// Whether codes must be decoded before they are multiplied; otherwise lines are columns of 16 floats.
+    /// Whether codes must be decoded before they are multiplied. Otherwise lines are columns of 16 floats.
     static var isDecoded: Bool { get }
 
-    /// `count` lines as float32, (lineColumns * count, 16).
+    /// Decodes `count` lines to float32, (lineColumns * count, 16).
     static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>)
 }
 
@@ -31,7 +31,7 @@ extension LineFormat {
     public static var activations: ActivationFormat { .float32 }
     static var isDecoded: Bool { true }
 
-    /// Bytes of a block of 16 rows.
+    /// Returns the number of bytes of a block of 16 rows.
     @inline(__always)
     static func blockBytes(columns: Int) -> Int { (columns + lineColumns - 1) / lineColumns * 64 }
 
@@ -41,7 +41,7 @@ extension LineFormat {
         packElements(arguments, rows: firstRow..<firstRow + arguments.blocks * 16, from: 0)
     }
 
-    /// Packs the columns from `firstColumn` on, row by row and element by element; elements beyond the matrix become zeros.
+    /// Packs the columns from `firstColumn` on, row by row and element by element. Elements beyond the matrix become zeros.
     static func packElements(_ arguments: PackArguments, rows packed: Range<Int>, from firstColumn: Int) {
         let (rows, columns) = (arguments.rows, arguments.columns)
         let padded = (columns + lineColumns - 1) / lineColumns * lineColumns
@@ -59,7 +59,7 @@ extension LineFormat {
         }
     }
 
-    /// Unpacks column by column.
+    /// Unpacks a row, column by column.
     public static func unpackRow(
         _ weights: PackedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>
     ) {
