@@ -113,7 +113,7 @@ let package = Package(
         .target(name: "Hub", dependencies: ["Web", "JSON", "Basics", "COpenSSL"], swiftSettings: settings),
 
         // A client for HTTP.
-        .target(name: "Web", dependencies: ["HTTP"], swiftSettings: settings),
+        .target(name: "Web", dependencies: ["HTTP", "Basics"], swiftSettings: settings),
 
         // Bytes and sockets; independent of JSON and models.
         .target(

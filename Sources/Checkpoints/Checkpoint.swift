@@ -127,6 +127,11 @@ public final class Checkpoint {
         weights.values.contains { if case .quantized = $0.stored { true } else { false } }
     }
 
+    /// Whether matrices are in FP8.
+    public var hasFloat8Matrices: Bool {
+        weights.values.contains { if case .float8 = $0.stored { true } else { false } }
+    }
+
     private func packedBytes(of weight: Weight) -> Int {
         switch weight.stored {
         case .quantized(let matrix): return matrix.packedBytes

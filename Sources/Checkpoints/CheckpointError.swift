@@ -1,3 +1,5 @@
+import Basics
+
 /// Why the weights of a model cannot be used.
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file is missing or cannot be read.
@@ -20,20 +22,30 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     /// The maximum number of problems in the message; with a wrong configuration, every tensor is a problem.
     static let printedProblems = 50
 
+    /// The most characters of a reason: it can contain texts of a file.
+    private static let longestReason = 1000
+    /// The most characters of a path: an index can name files.
+    private static let longestPath = 4096
+
+    /// One line, except for a mismatch. What comes from a file is printable.
     public var description: String {
+        func path(_ file: String) -> String { file.printable(atMost: Self.longestPath) }
+        func text(_ tensor: String?, _ reason: String) -> String {
+            (tensor.map { "tensor \($0.printable()): " } ?? "") + reason.printable(atMost: Self.longestReason)
+        }
         switch self {
-        case .unreadable(let file, let reason): return "cannot read \(file): \(reason)"
-        case .unwritable(let file, let reason): return "cannot write \(file): \(reason)"
+        case .unreadable(let file, let reason): return "cannot read \(path(file)): \(text(nil, reason))"
+        case .unwritable(let file, let reason): return "cannot write \(path(file)): \(text(nil, reason))"
         case .malformed(let file, let tensor, let reason):
-            return "\(file) is not valid safetensors: \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
-        case .unusable(let file, let tensor, let reason):
-            return "cannot use \(file): \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
+            return "\(path(file)) is not valid safetensors: \(text(tensor, reason))"
+        case .unusable(let file, let tensor, let reason): return "cannot use \(path(file)): \(text(tensor, reason))"
         case .mismatch(let directory, let problems):
             let rest = problems.count - Self.printedProblems
-            var lines = problems.prefix(Self.printedProblems).map { "  \($0)" }
+            var lines = problems.prefix(Self.printedProblems).map { "  " + text(nil, $0) }
             if rest > 0 { lines.append("  and \(rest) more") }
-            let configuration = directory.hasSuffix(".gguf") ? "metadata" : "config.json"
-            return "the weights in \(directory) do not match its \(configuration):\n" + lines.joined(separator: "\n")
+            let configuration = directory.lowercased().hasSuffix(".gguf") ? "metadata" : "config.json"
+            return "the weights in \(path(directory)) do not match its \(configuration):\n"
+                + lines.joined(separator: "\n")
         case .alreadyQuantized(let file):
             return "the weights in \(file) are quantized already; quantize a BF16, F16, F32 or FP8 checkpoint"
         case .notFiniteScale(let tensor): return "a scale that is not finite (\(tensor))"

@@ -16,7 +16,7 @@ public struct ExpectedTensor: Equatable {
     public var shape: [Int]
     public var role: Role
 
-    /// Whether the matrix selects experts. Its products are exact in every mode, so it must not be quantized.
+    /// Whether the matrix selects experts. Its products are exact in every mode, so it must not be quantized in groups.
     var isRouter: Bool { name.hasSuffix(".mlp.router.gate.weight") }
 }
 

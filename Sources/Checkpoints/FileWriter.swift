@@ -1,8 +1,8 @@
+import Basics
 import Foundation
 
 /// Writes a file under a temporary name and renames it when it is complete, so that an incomplete file is never mistaken for a
-/// complete one.
-/// complete one.
+/// complete one, even after a power failure.
 struct FileWriter: ~Copyable {
     private let path: String
     private let descriptor: Int32
@@ -41,8 +41,9 @@ struct FileWriter: ~Copyable {
         try result.get()
     }
 
-    /// Closes the file and renames it to its final name.
+    /// Writes the file to the disk, closes it and renames it to its final name. The disk may report only now that it is full.
     mutating func finish() throws(CheckpointError) {
+        guard fsync(descriptor) == 0 else { throw Self.failure(path, errno, neededBytes: 0) }
         isClosed = true
         guard close(descriptor) == 0, rename(Self.partial(path), path) == 0 else {
             throw Self.failure(path, errno, neededBytes: 0)
@@ -57,7 +58,7 @@ struct FileWriter: ~Copyable {
     ///
     /// - Throws: `CheckpointError.unwritable` with both sizes.
     static func checkRoom(for bytes: Int, in directory: URL) throws(CheckpointError) {
-        guard let free = freeBytes(directory.path), free < bytes else { return }
+        guard let free = FreeSpace.bytes(directory.path), free < bytes else { return }
         throw failure(directory.path, ENOSPC, neededBytes: bytes)
     }
 
@@ -67,24 +68,9 @@ struct FileWriter: ~Copyable {
         if number == ENOSPC || number == EDQUOT {
             let directory =
                 FileManager.default.fileExists(atPath: path) ? path : (path as NSString).deletingLastPathComponent
-            let free = freeBytes(directory).map { ", \(ByteCount.text($0)) free" } ?? ""
-            reason += ": \(ByteCount.text(neededBytes)) more needed\(free)"
+            let free = FreeSpace.bytes(directory).map { ", \(ByteCount($0)) free" } ?? ""
+            reason += ": \(ByteCount(neededBytes)) more needed\(free)"
         }
         return .unwritable(file: path, reason: reason)
-    }
-
-    /// Returns the free bytes of the file system; `nil` if the system does not report them.
-    private static func freeBytes(_ directory: String) -> Int? {
-        var status = statvfs()
-        guard statvfs(directory, &status) == 0 else { return nil }
-        let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
-        return overflow ? .max : bytes
-    }
-}
-
-/// Sizes in human-readable form.
-private enum ByteCount {
-    static func text(_ bytes: Int) -> String {
-        bytes < 10 << 20 ? "\(bytes) bytes" : "\(bytes >> 20) MiB"
     }
 }

@@ -65,7 +65,7 @@ public struct GenerationConfig: Sendable, Equatable {
     /// Checks that the special ids have a row in the embeddings: a model can neither receive nor generate other ids.
     ///
     /// - Throws: `ModelConfigError.invalid`, which names the key.
-    public func checkIDs(of config: ModelConfig) throws(ModelConfigError) {
+    func checkIDs(of config: ModelConfig) throws(ModelConfigError) {
         let ids = [
             ("eos_token_id", endOfSequenceIDs(of: config)),
             ("bos_token_id", [bosID ?? config.bosID].compactMap(\.self)),

@@ -30,7 +30,7 @@ public struct ModelFiles {
         for name in [StoredTensors.singleName, StoredTensors.indexName]
         where RegularFile.exists(url.appending(path: name).path) { return nil }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        let models = names.filter { $0.hasSuffix(".gguf") && !GGUFFile.isLaterFile($0) }.sorted()
+        let models = names.filter { $0.lowercased().hasSuffix(".gguf") && !GGUFFile.isLaterFile($0) }.sorted()
         guard models.count <= 1 else {
             throw .unreadable(
                 file: url.path,
@@ -70,12 +70,31 @@ public struct ModelFiles {
         return try GGUFConfig(gguf).generationConfig()
     }
 
+    /// Checks that all special ids have a row in the embeddings.
+    ///
+    /// - Throws: `ModelConfigError.invalid`, which names the key of the file.
+    public func checkIDs(_ generation: GenerationConfig, of config: ModelConfig) throws(ModelConfigError) {
+        do throws(ModelConfigError) {
+            try generation.checkIDs(of: config)
+        } catch {
+            throw error.renamingKeys(gguf == nil ? [:] : GGUFConfig.generationKeys)
+        }
+    }
+
     /// The tokenizer in the GGUF file; `nil` for a folder, and for a file without a tokenizer.
     ///
     /// - Throws: `CheckpointError.unusable` for an unsupported type of tokenizer.
     public func vocabulary() throws(CheckpointError) -> GGUFVocabulary? {
         guard let gguf else { return nil }
         return try GGUFVocabulary(gguf.metadata, path: gguf.url.path)
+    }
+
+    /// The chat template in the GGUF file, for any kind of tokenizer; `nil` for a folder, and for a file without a template.
+    ///
+    /// - Throws: `CheckpointError.unusable` if it is too large, or not UTF-8.
+    public func chatTemplate() throws(CheckpointError) -> String? {
+        guard let gguf else { return nil }
+        return try GGUFVocabulary.chatTemplate(gguf.metadata, path: gguf.url.path)
     }
 
     /// The quantization of the weights; `nil` if they are not quantized, and for GGUF, where each tensor has its own type.

@@ -44,6 +44,8 @@ public struct SafetensorsHeader {
     /// parsed JSON values take about eight times as much.
     static let maximumBytes = 32 << 20
 
+    private static let mostDimensions = 8
+
     public let entries: [String: Entry]
     /// The size of the header's JSON in bytes.
     let bytes: Int
@@ -105,6 +107,9 @@ public struct SafetensorsHeader {
         guard let typeName = entry["dtype"]?.string else { throw malformed("no dtype") }
         guard let type = TensorType(rawValue: typeName) else { throw malformed("unknown dtype \(typeName)") }
         guard let sizes = entry["shape"]?.array else { throw malformed("no shape") }
+        guard sizes.count <= mostDimensions else {
+            throw malformed("its shape has \(sizes.count) sizes, more than the limit of \(mostDimensions)")
+        }
         let shape = sizes.compactMap(\.integer)
         guard shape.count == sizes.count, shape.allSatisfy({ $0 >= 0 }) else {
             throw malformed("a size of its shape is not a count")

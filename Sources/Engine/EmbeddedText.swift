@@ -1,3 +1,4 @@
+import Basics
 import Checkpoints
 import Foundation
 import Tokenizers
@@ -28,7 +29,20 @@ public struct EmbeddedText {
             }
             withExtendedLifetime(gguf) {}
         } catch let error as TokenizerError {
-            throw .model("cannot use \(model.path): \(error.reason)")
+            throw .model("cannot use \(model.path): \(error.reason.printable())")
+        } catch {
+            throw .model("\(error)")
+        }
+    }
+
+    /// The source of a GGUF file's template for chats, for another tokenizer than the file's own.
+    ///
+    /// - Parameter model: a model folder or a GGUF file.
+    /// - Returns: `nil` if the model is not a GGUF file, or has no template in it.
+    /// - Throws: `EngineError.model` for a file that cannot be used.
+    public static func chatTemplate(of model: URL) throws(EngineError) -> String? {
+        do throws(CheckpointError) {
+            return try ModelFiles(model).chatTemplate()
         } catch {
             throw .model("\(error)")
         }
@@ -42,7 +56,7 @@ public struct EmbeddedText {
         do throws(TokenizerError) {
             return try Tokenizer(vocabulary, guarding: literals)
         } catch {
-            throw .model("cannot use \(path): \(error.reason)")
+            throw .model("cannot use \(path): \(error.reason.printable())")
         }
     }
 }

@@ -57,8 +57,8 @@ package struct EngineLoader {
         let files = try ModelFiles(options.modelDirectory)
         let config = try files.modelConfig()
         let generation = try files.generationConfig()
-        try generation.checkIDs(of: config)
-        warn(of: config, generation)
+        try files.checkIDs(generation, of: config)
+        for warning in Self.warnings(of: config, generation, files) { logger.warning("\(warning)") }
 
         let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
         if checkpoint.hasUnusedScales {
@@ -199,20 +199,23 @@ package struct EngineLoader {
         return set.table(options.compute)
     }
 
-    /// Logs problems that the owner of the model should know about, but that do not prevent it from working.
-    private func warn(of config: ModelConfig, _ generation: GenerationConfig) {
+    /// Returns problems that the owner of the model should know about, but that do not prevent it from working.
+    static func warnings(of config: ModelConfig, _ generation: GenerationConfig, _ files: ModelFiles) -> [String] {
+        var warnings: [String] = []
+        let metadata = files.gguf.map { "the metadata of \($0.url.lastPathComponent)" }
         if generation.endOfSequenceIDs(of: config).isEmpty {
-            logger.warning(
+            let place = metadata ?? "generation_config.json or config.json"
+            warnings.append(
                 """
-                no eos_token_id in generation_config.json or config.json: replies end only at max_tokens, at the context's end \
-                or at a stop string
+                no eos_token_id in \(place): replies end only at max_tokens, at the context's end or at a stop string
                 """)
         }
         if !config.unknownKeys.isEmpty {
-            let names = config.unknownKeys.prefix(20).map { String($0.prefix(80)) }.joined(separator: ", ")
+            let names = config.unknownKeys.prefix(20).map { $0.printable(atMost: 80) }.joined(separator: ", ")
             let rest = config.unknownKeys.count > 20 ? " and \(config.unknownKeys.count - 20) more" : ""
-            logger.warning("ignoring unknown keys of config.json: \(names)\(rest)")
+            warnings.append("ignoring unknown keys of \(metadata ?? "config.json"): \(names)\(rest)")
         }
+        return warnings
     }
 
     private func report(

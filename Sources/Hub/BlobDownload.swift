@@ -53,6 +53,9 @@ struct BlobDownload: Sendable {
                 partial.remove()
                 throw .digest(file: file.path, expected: file.digest.hex, got: got)
             }
+            // Once only: what it has from now on is not resumed.
+            best = 0
+            retries.reset()
         }
     }
 

@@ -61,40 +61,53 @@ struct FileSelection: Sendable, Hashable {
 
     private static func shards(in index: [UInt8], of repository: String) throws(HubError) -> [String] {
         guard let json = try? JSONValue(parsing: index), let map = json["weight_map"]?.object else {
-            throw .choice(repository, reason: "has an \(indexName) without a weight_map")
+            throw .choice(repository, reason: "has a \(indexName) without a weight_map")
         }
         var shards: Set<String> = []
         for (_, file) in map {
-            guard let name = file.string, RepositoryFile.isSafe(name), !name.utf8.contains(UInt8(ascii: "/")),
-                shards.count < mostShards || shards.contains(name)
-            else { throw .choice(repository, reason: "has an \(indexName) with a name that is no plain file name") }
+            guard let name = file.string, RepositoryFile.isSafe(name), !name.utf8.contains(UInt8(ascii: "/")) else {
+                throw .choice(repository, reason: "has a \(indexName) with a name that is not a plain file name")
+            }
             shards.insert(name)
+            guard shards.count <= mostShards else {
+                throw .choice(repository, reason: "names more than \(mostShards) files in its \(indexName)")
+            }
         }
         return shards.sorted()
     }
 
     /// Returns the files of the only GGUF model with a quantization, even if some of its files are missing; empty if there is no
-    /// such model, or more than one.
-    static func removable(_ quantization: String, among names: [String]) -> [String] {
-        let found = GGUFSet.all(in: names).filter { $0.has(quantization) }
-        return found.count == 1 ? found[0].files : []
+    /// such model.
+    ///
+    /// - Throws: `HubError.choice` if there are several models.
+    static func removable(
+        _ quantization: String, of repository: String, among names: [String]
+    ) throws(HubError) -> [String] {
+        try match(quantization, of: repository, among: GGUFSet.all(in: names))?.files ?? []
     }
 
     private static func parts(
         _ quantization: String, of repository: String, among names: [String]
     ) throws(HubError) -> [String] {
         let models = GGUFSet.all(in: names)
-        let found = models.filter { $0.has(quantization) }
-        guard let set = found.first else {
+        guard let set = try match(quantization, of: repository, among: models) else {
             let others = models.isEmpty ? "no GGUF file at all" : GGUFSet.list(models)
             throw .choice(repository, reason: "has no GGUF file for \(quantization). It has \(others)")
         }
-        guard found.count == 1 else {
+        guard set.isComplete else { throw .choice(repository, reason: "lacks parts of the GGUF file \(set.path)") }
+        return set.files
+    }
+
+    /// Returns the only model with a quantization; `nil` if there is none.
+    private static func match(
+        _ quantization: String, of repository: String, among models: [GGUFSet]
+    ) throws(HubError) -> GGUFSet? {
+        let found = models.filter { $0.has(quantization) }
+        guard found.count <= 1 else {
             throw .choice(
                 repository,
                 reason: "has several GGUF files for \(quantization): \(GGUFSet.list(found)). Give more of the name")
         }
-        guard set.isComplete else { throw .choice(repository, reason: "lacks parts of the GGUF file \(set.path)") }
-        return set.files
+        return found.first
     }
 }

@@ -27,22 +27,23 @@ extension Hub {
             try Self.delete(cache.locks(repository))
             return before
         }
-        var isFound = false
-        for revision in model(repository).revisions where reference.means(revision) {
+        let revisions = model(repository).revisions.filter { reference.means($0) }
+        // All are chosen before any is removed, since a choice can fail.
+        var paths: [String] = []
+        for revision in revisions {
             let snapshot = cache.snapshot(revision.commit, of: repository)
             guard let quantization = reference.quantization else {
-                isFound = true
-                try Self.delete(snapshot)
+                paths.append(snapshot)
                 continue
             }
             let names = revision.files.map(\.path)
-            for file in FileSelection.removable(quantization, among: names) {
-                isFound = true
-                try Self.delete("\(snapshot)/\(file)")
-            }
-            if cache.files(revision.commit, of: repository).isEmpty { try Self.delete(snapshot) }
+            paths += try FileSelection.removable(quantization, of: repository, among: names).map { "\(snapshot)/\($0)" }
         }
-        guard isFound else { throw .notCached("\(reference)", cache: cache.directory) }
+        guard !paths.isEmpty else { throw .notCached("\(reference)", cache: cache.directory) }
+        for path in paths { try Self.delete(path) }
+        for revision in revisions where cache.files(revision.commit, of: repository).isEmpty {
+            try Self.delete(cache.snapshot(revision.commit, of: repository))
+        }
         try removeUnused(repository)
         return before - blobBytes(repository)
     }

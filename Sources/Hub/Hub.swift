@@ -22,15 +22,6 @@ public struct Hub: Sendable {
         self.isCancelled = isCancelled
     }
 
-    /// Returns the path of a model: the argument itself if such a file or folder exists or if it is not a name on the Hub,
-    /// otherwise the path in the cache.
-    ///
-    /// - Throws: `HubError` if the model cannot be downloaded.
-    public func path(of model: String) throws(HubError) -> String {
-        guard !RegularFile.exists(model), let reference = HubReference(model) else { return model }
-        return try locate(reference)
-    }
-
     /// Returns the folder or the GGUF file of a model. It asks the Hub only if the model is not complete in the cache.
     ///
     /// - Throws: `HubError` if the model cannot be downloaded.
@@ -60,8 +51,15 @@ public struct Hub: Sendable {
                 progress: TransferProgress(isCancelled: isCancelled))
         }
         let selection = try FileSelection(of: reference, among: listing.files.map(\.path)) { () throws(HubError) in
-            guard let index = files[FileSelection.indexName], index.bytes <= FileSelection.largestIndex else {
-                throw .choice(repository, reason: "has an \(FileSelection.indexName) that is too large")
+            let name = FileSelection.indexName
+            guard let index = files[name] else { throw .noFile(name, repository: repository) }
+            guard index.bytes <= FileSelection.largestIndex else {
+                throw .choice(
+                    repository,
+                    reason: """
+                        has a \(name) of \(ByteCount(index.bytes)), more than the limit of \
+                        \(ByteCount(FileSelection.largestIndex))
+                        """)
             }
             try download().run(index)
             return try Self.read(cache.blob(index.digest, of: repository))
@@ -74,8 +72,8 @@ public struct Hub: Sendable {
             .filter { SystemCall.size(cache.blob($0.digest, of: repository)) != $0.bytes }
         let missingBytes = missing.reduce(0) { $0 + $1.bytes - work.presentBytes($1) }
         if !missing.isEmpty {
-            let free = try SystemCall.freeBytes(cache.folder(repository))
-            guard missingBytes <= free else {
+            try cache.checkLinks(repository)
+            if let free = FreeSpace.bytes(cache.folder(repository)), free < missingBytes {
                 throw .noSpace(path: cache.directory, neededBytes: missingBytes, freeBytes: free)
             }
             report(

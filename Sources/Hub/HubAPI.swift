@@ -9,15 +9,16 @@ struct HubAPI: Sendable {
     /// - Parameters:
     ///   - settings: the Hub's address, the token and the proxies.
     ///   - mustStop: called often, by several threads; requests end when it returns true.
-    /// - Throws: `HubError.setting` if the endpoint is not a URL.
+    /// - Throws: `HubError.setting` if the endpoint is not a URL, or the token cannot be used.
     init(_ settings: HubSettings, mustStop: @escaping @Sendable () -> Bool = { false }) throws(HubError) {
         guard let home = WebAddress(settings.endpoint) else {
             throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(settings.endpoint)'")
         }
         endpoint = settings.endpoint
-        hasToken = settings.token != nil
+        let token = try settings.readToken()
+        hasToken = token != nil
         client = WebClient(
-            home: home, token: settings.token, proxies: settings.proxies, silence: settings.silence, mustStop: mustStop)
+            home: home, token: token, proxies: settings.proxies, silence: settings.silence, mustStop: mustStop)
     }
 
     /// Returns the URL of the description of a revision and its files.

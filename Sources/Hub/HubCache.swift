@@ -7,6 +7,8 @@ import Foundation
 /// commit a folder of links to the contents (`snapshots`).
 struct HubCache {
     let directory: String
+    /// The call of the system; tests replace it by one that fails.
+    var symlink: @Sendable (_ target: String, _ path: String) -> Int32 = { Glibc.symlink($0, $1) }
 
     func folder(_ repository: String) -> String {
         "\(directory)/models--\(repository.split(separator: "/").joined(separator: "--"))"
@@ -34,6 +36,20 @@ struct HubCache {
     /// Returns the path of the lock of a whole repository: shared by processes that add files, exclusive for a process that
     /// removes files.
     func lock(_ repository: String) -> String { "\(locks(repository))/repository.lock" }
+
+    /// Checks before a download that its files can be added to a snapshot.
+    ///
+    /// - Throws: `HubError.noLinks` for a file system without symbolic links.
+    func checkLinks(_ repository: String) throws(HubError) {
+        let path = Self.temporary("\(folder(repository))/blobs/link")
+        guard symlink("target", path) != 0 else {
+            unlink(path)
+            return
+        }
+        let number = errno
+        guard [EPERM, ENOSYS, ENOTSUP].contains(number) else { throw .system(path: path, errno: number) }
+        throw .noLinks(path: directory)
+    }
 
     /// Creates the folders that a download writes to.
     func makeFolders(_ repository: String) throws(HubError) {

@@ -1,3 +1,4 @@
+import Basics
 import Web
 
 /// Why a model cannot be downloaded, found or removed.
@@ -20,12 +21,16 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
     case digest(file: String, expected: String, got: String)
     case noSpace(path: String, neededBytes: Int, freeBytes: Int)
     case diskFull(path: String)
+    case noLinks(path: String)
     case system(path: String, errno: Int32)
     case notCached(String, cache: String)
     case inUse(String)
     case cancelled
 
-    public var description: String {
+    /// One line; what comes from a server is printable.
+    public var description: String { text.printable(atMost: 4000) }
+
+    private var text: String {
         switch self {
         case .setting(let name, let reason): "\(name): \(reason)"
         case .noRepository(let repository, let endpoint, let hasToken):
@@ -44,7 +49,7 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
         case .status(let status, let url, let reason): "\(url) answered \(status)\(reason.isEmpty ? "" : ": \(reason)")"
         case .unreachable(let error, let endpoint): "cannot download from \(endpoint): \(error)"
         case .offline(let reference, let cache):
-            "\(reference) is not complete in the cache \(cache), and HF_HUB_OFFLINE forbids to download it"
+            "\(reference) is not complete in the cache \(cache), and HF_HUB_OFFLINE forbids downloading it"
         case .listing(let repository, let reason): "the Hub's description of \(repository) cannot be used: \(reason)"
         case .choice(let repository, let reason): "\(repository) \(reason)"
         case .size(let file, let expected, let got): "\(file) should have \(expected) bytes, but the server has \(got)"
@@ -53,6 +58,8 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
         case .noSpace(let path, let needed, let free):
             "no space for \(ByteCount(needed)) on the disk of \(path), which has \(ByteCount(free))"
         case .diskFull(let path): "the disk of \(path) is full"
+        case .noLinks(let path):
+            "the disk of \(path) has no symbolic links, which the cache needs; HF_HUB_CACHE names another disk"
         case .system(let path, let number): "\(path): \(SystemCall.text(number))"
         case .notCached(let reference, let cache): "\(reference) is not in the cache \(cache)"
         case .inUse(let repository): "\(repository) is being downloaded by another process"

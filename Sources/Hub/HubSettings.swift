@@ -9,14 +9,15 @@ public struct HubSettings: Sendable {
     public var endpoint = "https://huggingface.co"
     /// The folder of the cache (HF_HUB_CACHE, or `hub` in HF_HOME).
     public var cache: String
-    /// The access token for private and gated models (HF_TOKEN, or the file `token` in HF_HOME).
-    public var token: String?
     /// Whether only the cache is used (HF_HUB_OFFLINE).
     public var isOffline = false
     /// The time without data after which a connection is closed (HF_HUB_DOWNLOAD_TIMEOUT).
     public var silence = Duration.seconds(10)
     /// The proxies for requests.
     var proxies: WebProxies
+    /// As it is in HF_TOKEN.
+    private let givenToken: String?
+    private let tokenFile: String
 
     /// The maximum size of a token file in bytes.
     private static let largestTokenFile = 4096
@@ -28,8 +29,10 @@ public struct HubSettings: Sendable {
 
         if let text = given["HF_ENDPOINT"] {
             endpoint = String(text.reversed().drop { $0 == "/" }.reversed())
-            guard WebAddress(endpoint) != nil else {
-                throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(text)'")
+            // Errors print it, so it must not have a password.
+            guard let address = WebAddress(endpoint), address.user == nil, !endpoint.contains("?") else {
+                throw .setting(
+                    "HF_ENDPOINT", reason: "must be a URL with http or https, without user, password and query")
             }
         }
         let user = given["HOME"] ?? NSHomeDirectory()
@@ -45,25 +48,31 @@ public struct HubSettings: Sendable {
             silence = .seconds(seconds)
         }
         proxies = WebProxies(environment: given)
-        if let text = given["HF_TOKEN"] ?? given["HUGGING_FACE_HUB_TOKEN"] {
-            token = try Self.checked(text, "HF_TOKEN")
-        } else {
-            let file = path(given["HF_TOKEN_PATH"] ?? "\(home)/token")
-            let bytes: [UInt8]?
-            do throws(RegularFile.Failure) {
-                bytes = try RegularFile.readIfPresent(file, atMost: Self.largestTokenFile)
-            } catch {
-                throw .setting(file, reason: "\(error)")
-            }
-            if let bytes { token = try Self.checked(String(decoding: bytes, as: UTF8.self), file) }
+        givenToken = given["HF_TOKEN"] ?? given["HUGGING_FACE_HUB_TOKEN"]
+        tokenFile = path(given["HF_TOKEN_PATH"] ?? "\(home)/token")
+    }
+
+    /// Reads the access token for private and gated models (HF_TOKEN, or the file `token` in HF_HOME), which only requests need.
+    ///
+    /// - Returns: `nil` if there is none.
+    /// - Throws: `HubError.setting` with the variable or file that has no usable token.
+    func readToken() throws(HubError) -> String? {
+        if let givenToken { return try Self.checked(givenToken, "HF_TOKEN") }
+        let bytes: [UInt8]?
+        do throws(RegularFile.Failure) {
+            bytes = try RegularFile.readIfPresent(tokenFile, atMost: Self.largestTokenFile)
+        } catch {
+            throw .setting(tokenFile, reason: "\(error)")
         }
+        guard let bytes else { return nil }
+        return try Self.checked(String(decoding: bytes, as: UTF8.self), tokenFile)
     }
 
     /// Returns the token without surrounding white space, checked because it becomes part of a header.
     private static func checked(_ text: String, _ source: String) throws(HubError) -> String? {
         let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw .setting(source, reason: "is no token: it has white space or characters outside of ASCII")
+            throw .setting(source, reason: "is not a token: it has white space or characters outside of ASCII")
         }
         return token.isEmpty ? nil : token
     }

@@ -6,10 +6,11 @@ struct RepositoryFile: Sendable, Hashable {
     /// The hash of the content, which is also its name in the cache.
     let digest: ContentDigest
 
-    /// Returns whether a path in the Hub's reply stays inside the folder that the file is written to, on any file system.
+    /// Returns whether a path in the Hub's reply stays inside the folder that the file is written to, on any file system, and
+    /// can be printed.
     static func isSafe(_ path: String) -> Bool {
         (1...1024).contains(path.utf8.count)
-            && path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") }
+            && path.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "\\" }
             && path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
                 !part.isEmpty && part != "." && part != ".." && part.utf8.count <= 255
             }

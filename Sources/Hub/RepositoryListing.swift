@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// The commit of a revision and its files, as described by the Hub.
@@ -36,12 +37,16 @@ struct RepositoryListing: Sendable, Hashable {
         self.commit = commit
         var files: [RepositoryFile] = []
         for sibling in siblings {
-            guard let path = sibling["rfilename"]?.string, RepositoryFile.isSafe(path) else {
-                throw refused("a file has a name that is no path inside of the repository")
+            guard let path = sibling["rfilename"]?.string else { throw refused("a file has no name") }
+            guard RepositoryFile.isSafe(path) else {
+                throw refused("a file has a name that is no path inside of the repository: '\(path.printable())'")
             }
-            guard let size = sibling["size"]?.integer, (0...Self.largestFile).contains(size),
-                let digest = Self.digest(sibling)
-            else { throw refused("\(path) has no size or no hash") }
+            guard let size = sibling["size"]?.integer, let digest = Self.digest(sibling) else {
+                throw refused("\(path) has no size or no hash")
+            }
+            guard (0...Self.largestFile).contains(size) else {
+                throw refused("\(path) has \(size) bytes, expected 0 to \(Self.largestFile)")
+            }
             files.append(RepositoryFile(path: path, bytes: size, digest: digest))
         }
         self.files = files

@@ -36,14 +36,6 @@ enum SystemCall {
         }
     }
 
-    /// Returns the number of bytes that this user can still write to the disk of `path`.
-    static func freeBytes(_ path: String) throws(HubError) -> Int {
-        var status = statvfs()
-        try check(path) { statvfs(path, &status) }
-        let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
-        return overflow ? .max : bytes
-    }
-
     /// Returns the size of a regular file, following links; `nil` if there is none.
     static func size(_ path: String) -> Int? {
         var status = stat()

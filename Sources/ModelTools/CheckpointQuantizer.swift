@@ -14,7 +14,7 @@ public struct CheckpointQuantizer {
     /// Whether the LM head is quantized too, as with `--quantization`; other tools expect it unquantized. It has no effect if the
     /// head is tied to the embeddings.
     public var quantizesLMHead: Bool
-    /// Whether unquantized F32 tensors are rounded to BF16, except the expert biases.
+    /// Whether unquantized F32 tensors are rounded to BF16, except the expert biases; without ``quantization`` also F16 tensors.
     public var roundsOthers: Bool
 
     /// The format of the linear layers: BF16, or a format of ``EngineOptions/Quantization``.
@@ -49,9 +49,9 @@ public struct CheckpointQuantizer {
     /// not whole groups are not quantized either. Unquantized FP8 matrices become BF16.
     ///
     /// - Parameter progress: called with the completed fraction, in 0...1.
-    /// - Returns: the names of the linear layers' matrices that were not quantized.
-    /// - Throws: `ToolError.checkpoint` for a source that is GGUF or already quantized, `EngineError.model` if the source is not
-    ///   a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
+    /// - Returns: the names of the linear layers' matrices, and of the LM head with ``quantizesLMHead``, that were not quantized.
+    /// - Throws: `ToolError.checkpoint` for a source that is GGUF or already quantized, `EngineError.model` if the source is
+    ///   not a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
     ///   `destination` exists and is not empty.
     @discardableResult
     public func write(progress: (Double) -> Void = { _ in }) throws -> [String] {
@@ -63,23 +63,23 @@ public struct CheckpointQuantizer {
         let stored = try QuantizationConfig(directory: source)
         let checkpoint = try Checkpoint(
             directory: source, config: config, quantization: stored, quantizing: quantization)
-        guard stored == nil || quantization != .float8 && !checkpoint.hasQuantizedMatrices else {
+        guard !checkpoint.hasQuantizedMatrices, quantization != .float8 || !checkpoint.hasFloat8Matrices else {
             throw ToolError.checkpoint("\(source.path) is already quantized")
         }
-        let wide =
-            quantization == nil
-            ? [] : config.expectedTensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.name)
         try CheckpointWriter.fill(destination) {
-            try fill(from: checkpoint, config: config, wide: wide, progress: progress)
+            try fill(from: checkpoint, config: config, progress: progress)
         }
-        return wide
+        return quantization == nil
+            ? [] : config.expectedTensors.filter { isWanted($0) && !isQuantized($0) }.map(\.name)
     }
 
     private func fill(
-        from checkpoint: Checkpoint, config: ModelConfig, wide: [String], progress: (Double) -> Void
+        from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) -> Void
     ) throws {
         let pool = WorkerPool(threads: ThreadPlan.defaultThreads, spinning: .zero)
         let tensors = config.expectedTensors
+        // A file that cannot be copied is reported before the work.
+        try copyOtherFiles()
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
         for tensor in tensors {
@@ -96,27 +96,32 @@ public struct CheckpointQuantizer {
             progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
         }
         try writer.finish()
-        try copyOtherFiles()
         // Written last, so that an incomplete folder is not mistaken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
         json["quantization_config"] = quantization.map {
             QuantizationConfig.json(
-                $0, quantizesLMHead: quantizesLMHead, wide: wide.map { String($0.dropLast(".weight".count)) })
+                $0, quantizesLMHead: tensors.contains { $0.role == .lmHead && isQuantized($0) },
+                wide: tensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.module))
         }
         if roundsOthers { json["dtype"] = "bfloat16" }
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
     }
 
+    private func isWanted(_ tensor: ExpectedTensor) -> Bool {
+        tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead
+    }
+
+    /// Returns whether the matrix is wanted, and its columns are whole groups.
     private func isQuantized(_ tensor: ExpectedTensor) -> Bool {
-        guard tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead else { return false }
-        return quantization.map { $0 == .float8 || CompressedMatrix(tensor, $0) != nil } ?? false
+        isWanted(tensor) && quantization.map { $0 == .float8 || CompressedMatrix(tensor, $0) != nil } ?? false
     }
 
     /// Returns the type in which an unquantized tensor is written.
     private func writtenType(_ tensor: ExpectedTensor, _ stored: StoredTensor) -> TensorType {
         if stored.type == .float8E4M3 { return .bfloat16 }
+        let types: [TensorType] = quantization == nil ? [.float32, .float16] : [.float32]
         // Expert biases are sums of small training steps, which BF16 would lose.
-        let isRounded = roundsOthers && stored.type == .float32 && !tensor.name.hasSuffix(".expert_bias")
+        let isRounded = roundsOthers && types.contains(stored.type) && !tensor.name.hasSuffix(".expert_bias")
         return isRounded ? .bfloat16 : stored.type
     }
 

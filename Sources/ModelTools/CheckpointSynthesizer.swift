@@ -99,9 +99,10 @@ public struct CheckpointSynthesizer: Sendable {
         // Written last, so that an incomplete folder is not mistaken for a model.
         var json = shape.json
         if let quantization = format.quantization {
-            let wide = shape.config.expectedTensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.module)
+            let tensors = shape.config.expectedTensors
             json["quantization_config"] = QuantizationConfig.json(
-                quantization, quantizesLMHead: quantizesLMHead, wide: wide)
+                quantization, quantizesLMHead: tensors.contains { $0.role == .lmHead && isQuantized($0) },
+                wide: tensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.module))
         }
         try CheckpointWriter.write(.object(json), to: "config.json", in: directory)
     }

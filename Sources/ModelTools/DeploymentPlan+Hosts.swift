@@ -77,14 +77,7 @@ extension DeploymentPlan {
     }
 
     private func planner(tokens: Int = StagePlanner.typicalTokens) -> StagePlanner {
-        StagePlanner(config, tokens: tokens) { tensor in
-            let elements = tensor.shape.reduce(1, *)
-            return switch tensor.role {
-            case .vector: 4 * elements
-            case .linear: linearSize * elements
-            case .lmHead, .sensitive: 2 * elements
-            }
-        }
+        StagePlanner(config, tokens: tokens, size: bytes(of:))
     }
 
     /// Returns the ratio of the weights' size to the planner's size, which counts only elements: stored weights may have another

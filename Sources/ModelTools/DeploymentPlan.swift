@@ -8,7 +8,17 @@ import Scheduling
 public struct DeploymentPlan: Sendable {
     /// The format of linear layers in memory.
     public enum Weights: String, Sendable, CaseIterable {
-        case fp8, bf16
+        case fp8, bf16, int8, int4, nvfp4
+
+        /// As the server quantizes them in groups of columns; `nil` for the others.
+        var quantization: WeightQuantization? {
+            switch self {
+            case .fp8, .bf16: nil
+            case .int8: .int8
+            case .int4: .int4(groupColumns: 32)
+            case .nvfp4: .nvfp4
+            }
+        }
     }
 
     /// The tokens of one step, the server's default: blocks that leave the window are freed after the step.
@@ -53,10 +63,14 @@ public struct DeploymentPlan: Sendable {
         if packedBytes == nil {
             rows.append(("  linear layers, \(weights.rawValue)", MemoryPlan.format(byKind.linear)))
             if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(byKind.scales))) }
-            rows += [
-                ("  embeddings, LM head, routers, bf16", MemoryPlan.format(byKind.sensitive + byKind.lmHead)),
-                ("  norms, biases, f32", MemoryPlan.format(byKind.vectors)),
-            ]
+            if weights.quantization != nil {
+                rows.append(("  LM head, int8", MemoryPlan.format(byKind.lmHead)))
+                rows.append(("  embeddings, routers, bf16", MemoryPlan.format(byKind.sensitive)))
+            } else {
+                rows.append(
+                    ("  embeddings, LM head, routers, bf16", MemoryPlan.format(byKind.sensitive + byKind.lmHead)))
+            }
+            rows.append(("  norms, biases, f32", MemoryPlan.format(byKind.vectors)))
         }
         rows += [
             (
@@ -78,15 +92,31 @@ public struct DeploymentPlan: Sendable {
         return lines + ["", "Activations are not counted."]
     }
 
-    /// The bytes per element of linear layers that do not keep their stored format.
-    var linearSize: Int { weights == .fp8 ? 1 : 2 }
+    /// Returns the bytes of a tensor without FP8 scales, if the weights do not keep their stored format.
+    func bytes(of tensor: ExpectedTensor) -> Int {
+        if let bytes = weights.quantization?.packedBytes(of: tensor) { return bytes }
+        let elements = tensor.shape.reduce(1, *)
+        return switch tensor.role {
+        case .vector: 4 * elements
+        case .linear: linearSize * elements
+        case .lmHead, .sensitive: 2 * elements
+        }
+    }
+
+    /// The bytes per element of linear layers in FP8 or BF16.
+    private var linearSize: Int { weights == .fp8 ? 1 : 2 }
 
     /// The size of all weights in bytes.
     var totalWeightBytes: Int { packedBytes ?? weightBytes.total }
 
     /// The sizes of the weights by kind, if they do not keep their stored format.
     var weightBytes: WeightTally.Bytes {
-        WeightTally(config).bytes(linearSize: Double(linearSize))
+        var bytes = WeightTally(config).bytes(linearSize: Double(linearSize))
+        guard weights.quantization != nil else { return bytes }
+        let tensors = config.expectedTensors
+        bytes.linear = tensors.reduce(0) { $0 + ($1.role == .linear ? self.bytes(of: $1) : 0) }
+        bytes.lmHead = tensors.reduce(0) { $0 + ($1.role == .lmHead ? self.bytes(of: $1) : 0) }
+        return bytes
     }
 
     /// The sizes of the KV cache in bytes, for global and for sliding layers.

@@ -28,15 +28,17 @@ public struct ModelShape: Sendable {
             return
         }
         if url.pathExtension != "json" { url.append(path: "config.json") }
-        guard let data = try? Data(contentsOf: url) else {
+        let folder = url.deletingLastPathComponent()
+        guard let json = try ConfigReader.load(url.lastPathComponent, in: folder) else {
             throw ToolError.argument(
-                "no shape \(nameOrPath): neither \(Self.names.joined(separator: ", ")), nor a readable config.json")
+                """
+                no shape \(nameOrPath): neither \(Self.names.joined(separator: ", ")), nor a GGUF file, nor a config.json or \
+                the folder of one
+                """)
         }
-        guard let object = try JSONValue(parsing: [UInt8](data)).object else {
-            throw ToolError.argument("\(url.path) is not a JSON object")
-        }
+        guard let object = json.object else { throw ToolError.argument("\(url.path) is not a JSON object") }
         try self.init(json: object)
-        packedBytes = try Self.quantizedBytes(url.deletingLastPathComponent(), config)
+        packedBytes = try Self.quantizedBytes(folder, config)
     }
 
     /// Returns the GGUF model at `url`; `nil` if there is none.

@@ -31,6 +31,8 @@ enum SyntheticContent {
     static let bytes = SyntheticContent.blocks(size: 8, constant: [], offset: 0)
 
     /// Returns blocks of a GGUF type with constant scales and random codes.
+    ///
+    /// - Precondition: a `GGUFMix` has the type.
     static func gguf(_ type: GGUFType) -> SyntheticContent {
         switch type {
         case .float32: .float32(isSmall: false)
@@ -38,7 +40,10 @@ enum SyntheticContent {
         case .q4K, .q5K: blocks(type, superBlock(type), at: 0)
         // Sixteen scales of one precede the superscale.
         case .q6K: blocks(type, [UInt8](repeating: 1, count: 16) + bytes(scale(type)), at: 192)
-        case .bfloat16, .q41, .q51, .float16, .iq4NL, .iq4XS, .mxfp4, .nvfp4: .bfloat16
+        case .bfloat16: .bfloat16
+        // Scale and minimum: values have the mean zero.
+        case .q51: blocks(type, bytes(scale(type)) + bytes(scale(type) * -15.5), at: 0)
+        case .q41, .float16, .iq4NL, .iq4XS, .mxfp4, .nvfp4: preconditionFailure("no mix has this type")
         }
     }
 
@@ -51,7 +56,7 @@ enum SyntheticContent {
     private static func scale(_ type: GGUFType) -> Float16 {
         switch type {
         case .q40, .q4K: Float16(scale(bits: 4))
-        case .q50, .q5K: Float16(scale(bits: 5))
+        case .q50, .q51, .q5K: Float16(scale(bits: 5))
         case .q6K: Float16(scale(bits: 6))
         default: Float16(scale(bits: 8))
         }

@@ -39,26 +39,31 @@ struct TextPipeline: Sendable {
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: model.path, isDirectory: &isFolder)
         let folder = tokenizer ?? (exists && !isFolder.boolValue ? model.deletingLastPathComponent() : model)
-        let embedded: EmbeddedText?
-        do throws(EngineError) { embedded = try EmbeddedText(model: model) } catch {
-            throw TextPipelineError(file: nil, reason: error.description)
-        }
-        if let pipeline = try TextPipeline(directory: folder, template: embedded?.chatTemplate) {
-            self = pipeline
-            return
+        if RegularFile.exists(folder.appending(path: "tokenizer.json").path) {
+            // The tokenizer in a GGUF file is not read: it may be of a kind that is not supported.
+            let template = try Self.read { () throws(EngineError) in try EmbeddedText.chatTemplate(of: model) }
+            if let pipeline = try TextPipeline(directory: folder, template: template) {
+                self = pipeline
+                return
+            }
         }
         if let tokenizer {
             throw TextPipelineError(file: tokenizer.path, reason: "no tokenizer.json in it")
         }
+        let embedded = try Self.read { () throws(EngineError) in try EmbeddedText(model: model) }
         guard let embedded else { return nil }
         var special = JSONObject()
         for (name, text) in embedded.specialTokens { special[name] = .string(text) }
         try self.init(
             specialTokens: special, tokenizerClass: nil, template: embedded.chatTemplate, file: model.path
         ) { literals throws(TextPipelineError) in
-            do throws(EngineError) { return try embedded.tokenizer(guarding: literals) } catch {
-                throw TextPipelineError(file: nil, reason: error.description)
-            }
+            try Self.read { () throws(EngineError) in try embedded.tokenizer(guarding: literals) }
+        }
+    }
+
+    private static func read<Value>(_ body: () throws(EngineError) -> Value) throws(TextPipelineError) -> Value {
+        do throws(EngineError) { return try body() } catch {
+            throw TextPipelineError(file: nil, reason: error.description)
         }
     }
 

@@ -9,7 +9,7 @@ public struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     /// The request target: path and query, percent-encoded.
     public let target: String
     /// The decoded user and password, separated by a colon. Only those of proxies are used.
-    let user: String?
+    package let user: String?
 
     /// Returns `nil` if `text` is not an http or https URL, or has characters that a request must not contain.
     public init?(_ text: String, relativeTo base: WebAddress? = nil) {

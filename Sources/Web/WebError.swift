@@ -1,3 +1,5 @@
+import Basics
+
 /// The reason why a request failed.
 public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     case noHost(String, reason: String)
@@ -21,7 +23,7 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The description without control characters, because parts of it come from the server and may be printed on a terminal.
-    public var description: String { text.withoutControls }
+    public var description: String { text.printable(atMost: 4000) }
 
     private var text: String {
         switch self {
@@ -34,12 +36,5 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         case .stopped: "stopped"
         case .proxy(let proxy, let reason): "proxy \(proxy): \(reason)"
         }
-    }
-}
-
-extension String {
-    /// The text without control characters, so that text from a server can be printed on a terminal.
-    public var withoutControls: String {
-        String(String.UnicodeScalarView(unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }
 }

@@ -54,6 +54,27 @@ struct FiniteCheckTests {
         }
     }
 
+    @Test(
+        arguments: [(TensorType.bfloat16, 0x77FF, 0x7800), (.float32, 0x77FF_FFFF, 0x7800_0000)]
+            as [(TensorType, UInt32, UInt32)])
+    func `a scale whose products with codes may be infinite is found at every index`(
+        type: TensorType, largest: UInt32, tooLarge: UInt32
+    ) {
+        let count = 300
+        let codes = Self.bytes([UInt32](repeating: largest, count: count), size: type.size)
+        for index in [nil, 0, 5, 255, 299] as [Int?] {
+            var bytes = codes
+            if let index {
+                let place = index * type.size..<(index + 1) * type.size
+                bytes.replaceSubrange(place, with: Self.bytes([tooLarge], size: type.size))
+            }
+            bytes.withUnsafeBytes { bytes in
+                #expect(FiniteCheck.firstNotFinite(in: bytes, type: type, areScales: true) == index)
+                #expect(FiniteCheck.firstNotFinite(in: bytes, type: type) == nil)
+            }
+        }
+    }
+
     /// The loop over whole blocks must not stop at the first nonzero code: it makes the check fast.
     @Test(arguments: types.indices) func `all whole blocks of finite codes are passed at once`(number: Int) throws {
         let (type, finite, notFinite) = Self.types[number]

@@ -67,18 +67,43 @@ struct QuantizationConfigTests {
 
     @Test(
         arguments: [
-            group("pack-quantized", ["type": "int", "num_bits": 8, "symmetric": false, "strategy": "channel"]),
+            Written(
+                group("pack-quantized", ["type": "int", "num_bits": 8, "symmetric": false, "strategy": "channel"])),
             // The name of FP8 without quantized activations.
-            group("naive-quantized", ["type": "float", "num_bits": 8, "strategy": "channel"]),
-            group("pack-quantized", ["num_bits": 4, "group_size": 64]),
-            group("pack-quantized", ["num_bits": 4, "group_size": -1]),
-            ["quant_method": "awq", "w_bit": 4, "q_group_size": 64, "version": "GEMM"],
+            Written(
+                group("naive-quantized", ["type": "float", "num_bits": 8, "strategy": "channel"]),
+                granularities: [.channel]),
+            Written(group("pack-quantized", ["num_bits": 4, "group_size": 64]), groupWidths: [64]),
+            Written(group("pack-quantized", ["num_bits": 4, "group_size": -1])),
+            Written(
+                ["quant_method": "awq", "w_bit": 4, "q_group_size": 64, "version": "GEMM"], groupWidths: [64],
+                order: .outputs),
             // Only the cache is quantized.
-            ["quant_method": "compressed-tensors", "config_groups": [:], "kv_cache_scheme": ["num_bits": 8]],
-            ["quant_method": "modelopt", "quant_algo": nil, "kv_cache_quant_algo": "FP8"],
-        ] as [JSONValue])
-    func `a format that other programs write is read`(quantization: JSONValue) throws {
-        #expect(try QuantizationConfig(parsing: ["quantization_config": quantization]) != nil)
+            Written(["quant_method": "compressed-tensors", "config_groups": [:], "kv_cache_scheme": ["num_bits": 8]]),
+            Written(["quant_method": "modelopt", "quant_algo": nil, "kv_cache_quant_algo": "FP8"]),
+        ])
+    func `a format that other programs write is read`(written: Written) throws {
+        let config = try #require(try QuantizationConfig(parsing: ["quantization_config": written.quantization]))
+        #expect(config.granularities == written.granularities)
+        #expect(config.groupWidths == written.groupWidths && config.order == written.order)
+    }
+
+    /// A `quantization_config`, and what it means.
+    struct Written: Sendable {
+        var quantization: JSONValue
+        var granularities: [QuantizationConfig.Granularity] = []
+        var groupWidths: [Int] = []
+        var order: TransposedIntegers.Order?
+
+        init(
+            _ quantization: JSONValue, granularities: [QuantizationConfig.Granularity] = [], groupWidths: [Int] = [],
+            order: TransposedIntegers.Order? = nil
+        ) {
+            self.quantization = quantization
+            self.granularities = granularities
+            self.groupWidths = groupWidths
+            self.order = order
+        }
     }
 
     @Test func `a list of transforms that is empty means none`() throws {

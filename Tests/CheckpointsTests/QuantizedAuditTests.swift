@@ -155,8 +155,11 @@ struct QuantizedAuditTests {
     }
 
     @Test(
-        arguments: [(integers(), [0xC0, 0x7F]), (nvfp4, [0x7F]), (mxfp4, [255])]
-            as [([String: TemporaryModel.Tensor], [UInt8])])
+        arguments: [
+            (integers(), [0xC0, 0x7F]), (nvfp4, [0x7F]), (mxfp4, [255]),
+            // Finite, but not times the largest code.
+            (integers(), [0x7F, 0x7F]), (integers(), [0x7F, 0xFF]), (mxfp4, [253]),
+        ] as [([String: TemporaryModel.Tensor], [UInt8])])
     func `a scale of a group that is not finite is found`(
         tensors: [String: TemporaryModel.Tensor], element: [UInt8]
     ) throws {
@@ -178,6 +181,23 @@ struct QuantizedAuditTests {
         for (name, tensor) in Self.integers() { tensors["m.mlp.router.gate\(name.dropFirst())"] = tensor }
         let problems = try audit(tensors, name: "m.mlp.router.gate").problems
         #expect(problems.contains("not supported: m.mlp.router.gate.weight is a quantized router"))
+    }
+
+    @Test func `a router in FP8 is accepted`() throws {
+        let model = try TemporaryModel()
+        let name = "m.mlp.router.gate.weight"
+        try model.write([
+            name: Self.tensor("F8_E4M3", [2, 64], [0x38]), name + "_scale": Self.tensor("F32", [1], Self.one),
+        ])
+        let file = try SafetensorsFile(model.directory.appending(path: "model.safetensors"))
+        var audit = CheckpointAudit(
+            stored: StoredTensors(file.tensors), quantization: QuantizationConfig(granularity: .tensor))
+        let found = audit.check(ExpectedTensor(name: name, shape: [2, 64], role: .sensitive))
+        audit.checkUnexpected(tiesEmbeddings: false)
+        guard audit.problems == [], case .float8? = found else {
+            Issue.record("\(audit.problems)")
+            return
+        }
     }
 
     @Test func `scales of activations and of the cache are not used`() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -38,6 +39,10 @@ struct SafetensorsFileTests {
             (#"{"x":{}}"#, "no dtype"),
             (#"{"x":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}"#, "unknown dtype F4"),
             (#"{"x":{"dtype":"U8","data_offsets":[0,2]}}"#, "no shape"),
+            (
+                #"{"x":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,2]}}"#,
+                "9 sizes, more than the limit of 8"
+            ),
             (#"{"x":{"dtype":"U8","shape":[-1],"data_offsets":[0,2]}}"#, "not a count"),
             (#"{"x":{"dtype":"U8","shape":["2"],"data_offsets":[0,2]}}"#, "not a count"),
             (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}}"#, "[begin, end]"),
@@ -62,6 +67,24 @@ struct SafetensorsFileTests {
         }
         #expect(tensor == "x" || tensor == "y")
         #expect(error.description.contains(reason))
+    }
+
+    @Test func `texts of a file are printed without control characters, and cut`() throws {
+        let name = "a\u{1B}[2J\nb\u{9B}c"
+        let header: JSONValue = [
+            "\(name)": [
+                "dtype": .string(String(repeating: "F", count: 1 << 20)), "shape": [1], "data_offsets": [0, 1],
+            ]
+        ]
+        let error = try #require(throws: CheckpointError.self) {
+            try read(TemporaryModel.file(header: header.serialized, data: [0]))
+        }
+        #expect(error.description.contains("tensor a[2Jbc: unknown dtype FFF"))
+        let mismatch = CheckpointError.mismatch(directory: "m", problems: ["unexpected: \(name)"]).description
+        #expect(mismatch.hasSuffix("\n  unexpected: a[2Jbc"))
+        let config = ModelConfigError.unsupported(key: name, value: name, supported: "1").description
+        #expect(config == "a[2Jbc is a[2Jbc, which is not supported (supported: 1)")
+        #expect(error.description.count < 2000)
     }
 
     @Test func `a missing file is named with the system's reason`() throws {

@@ -173,6 +173,18 @@ def test_a_wrong_beginning_of_a_file_is_fetched_again(hub, cache, change):
     assert (folder / SHARDS[0]).read_bytes() == content
 
 
+def test_breaks_after_a_wrong_beginning_are_forgiven_for_progress(hub, cache):
+    """Offsets of the wrong bytes are no progress of the right ones."""
+    blobs = cache.repository / "blobs"
+    blobs.mkdir(parents=True)
+    content = hub.repositories[NAME][SHARDS[0]]
+    (blobs / (blob_name(content) + ".incomplete")).write_bytes(bytes(len(content)))
+    hub.fail(SHARDS[0], times=5, cut=550_000)
+    folder = cache.pull(hub)
+    assert (folder / SHARDS[0]).read_bytes() == content
+    assert len([request for request in hub.content_requests if SHARDS[0] in request.path]) == 6
+
+
 def test_a_server_that_cannot_continue_starts_again(hub, cache):
     hub.ranges = False
     hub.fail(SHARDS[0], times=1, cut=1_000_000)
@@ -232,6 +244,18 @@ def test_the_token_of_a_login_is_used(hub, cache):
     (cache.home / "token").write_text("hf_login\n")
     cache.pull(hub)
     assert {request.authorization for request in hub.requests} == {"Bearer hf_login"}
+
+
+def test_commands_without_a_name_need_no_setting_of_the_hub(cache, tmp_path):
+    source = REPOSITORY / "Tests" / "Fixtures" / "model" / "e_bf16"
+    result = cache.run(None, "quantize", source, tmp_path / "quantized", HF_ENDPOINT="nonsense")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "quantized" / "config.json").exists()
+    cache.home.mkdir()
+    os.mkfifo(cache.home / "token")
+    result = cache.run(None, "list")
+    assert result.returncode == 0 and "no models in" in result.stdout, result
+    assert "token: not a regular file but a FIFO" in cache.refusal(None)
 
 
 def test_refusals_say_what_to_do(hub, cache):

@@ -28,7 +28,7 @@ struct QuantizedMutationTests {
             let files = try ModelFiles(model)
             let config = try files.modelConfig()
             let generation = try files.generationConfig()
-            try generation.checkIDs(of: config)
+            try files.checkIDs(generation, of: config)
             let checkpoint = try files.checkpoint(config)
             _ = try ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: .best(.exact))
             return true

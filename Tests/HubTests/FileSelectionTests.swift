@@ -50,9 +50,10 @@ import Testing
 
     @Test func `an index names at most 4,096 files`() throws {
         let names = (0...4096).map { "\"\($0)\": \"\($0).safetensors\"" }.joined(separator: ",")
-        _ = try refusal(
+        let refusal = try refusal(
             "a/b", ["config.json", FileSelection.indexName] + (0...4096).map { "\($0).safetensors" },
             index: "{\"weight_map\": {\(names)}}")
+        #expect(refusal.contains("names more than 4096 files"))
     }
 
     @Test func `a repository without weights is refused, and one with GGUF files lists them`() throws {
@@ -85,15 +86,18 @@ import Testing
         #expect(try select("a/b:b-Q4_0", names).files == ["b-Q4_0.gguf"])
     }
 
-    @Test func `of a quantization that is to be removed the parts that are there are found`() {
+    @Test func `of a quantization that is to be removed the parts that are there are found`() throws {
+        func removable(_ quantization: String, _ names: [String]) throws(HubError) -> [String] {
+            try FileSelection.removable(quantization, of: "a/b", among: names)
+        }
         let names = [
             "Q4_0/T-Q4_0-00002-of-00003.gguf", "Q4_0/T-Q4_0-00003-of-00003.gguf", "T-Q8_0.gguf", "config.json",
         ]
-        #expect(FileSelection.removable("Q4_0", among: names) == Array(names[..<2]))
-        #expect(FileSelection.removable("q8_0", among: names) == ["T-Q8_0.gguf"])
-        #expect(FileSelection.removable("Q6_K", among: names).isEmpty)
-        // Which one is not clear.
-        #expect(FileSelection.removable("Q8_0", among: names + ["b/T-Q8_0.gguf"]).isEmpty)
+        #expect(try removable("Q4_0", names) == Array(names[..<2]))
+        #expect(try removable("q8_0", names) == ["T-Q8_0.gguf"])
+        #expect(try removable("Q6_K", names).isEmpty)
+        let error = try #require(throws: HubError.self) { try removable("Q8_0", names + ["b/T-Q8_0.gguf"]) }
+        #expect(error.description.contains("several GGUF files for Q8_0"))
     }
 
     @Test func `GGUF files of several folders are listed with their folders`() throws {

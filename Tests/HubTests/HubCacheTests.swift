@@ -63,6 +63,23 @@ import Testing
         }
     }
 
+    @Test func `a disk without symbolic links is refused before a download`() throws {
+        try withCache { cache in
+            var cache = cache
+            try cache.makeFolders("a/b")
+            try cache.checkLinks("a/b")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: cache.folder("a/b") + "/blobs").isEmpty)
+            for (number, isKnown) in [(EPERM, true), (ENOTSUP, true), (ENOSYS, true), (EACCES, false)] {
+                cache.symlink = { _, _ in
+                    errno = number
+                    return -1
+                }
+                let error = #expect(throws: HubError.self) { try cache.checkLinks("a/b") }
+                #expect((error == .noLinks(path: cache.directory)) == isKnown)
+            }
+        }
+    }
+
     @Test func `a model is complete with its weights and its tokenizer, offline without the latter`() throws {
         try withCache { cache in
             var settings = try HubSettings(environment: ["HF_HUB_CACHE": cache.directory])
@@ -80,7 +97,7 @@ import Testing
             #expect(Hub(settings).cached(reference) == nil)
             settings.isOffline = true
             #expect(Hub(settings).cached(reference) == folder)
-            #expect(try Hub(settings).path(of: "a/b") == folder && Hub(settings).path(of: "./a/b") == "./a/b")
+            #expect(try Hub(settings).locate(reference) == folder)
         }
     }
 

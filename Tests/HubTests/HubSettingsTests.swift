@@ -23,18 +23,22 @@ import Testing
         for text in ["mirror", "ftp://mirror", "https://", "http://a b"] {
             #expect(throws: HubError.self) { try settings(["HF_ENDPOINT": text]) }
         }
+        for text in ["https://me:secret@mirror", "https://secret@mirror/hf", "https://mirror?key=secret"] {
+            let error = try #require(throws: HubError.self) { try settings(["HF_ENDPOINT": text]) }
+            #expect(error.description.hasPrefix("HF_ENDPOINT: must be a URL") && !error.description.contains("secret"))
+        }
     }
 
     @Test func `a token has no character that could end a header`() throws {
-        #expect(try settings([:]).token == nil)
-        #expect(try settings(["HF_TOKEN": " hf_abc\n"]).token == "hf_abc")
-        #expect(throws: HubError.self) { try settings(["HF_TOKEN": "hf\r\nX: y"]) }
+        #expect(try settings([:]).readToken() == nil)
+        #expect(try settings(["HF_TOKEN": " hf_abc\n"]).readToken() == "hf_abc")
+        #expect(throws: HubError.self) { try settings(["HF_TOKEN": "hf\r\nX: y"]).readToken() }
         let home = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: home) }
         try Data("hf_file\n".utf8).write(to: home.appending(path: "token"))
-        #expect(try settings(["HF_HOME": home.path]).token == "hf_file")
-        #expect(try settings(["HF_HOME": home.path, "HF_TOKEN": "hf_abc"]).token == "hf_abc")
+        #expect(try settings(["HF_HOME": home.path]).readToken() == "hf_file")
+        #expect(try settings(["HF_HOME": home.path, "HF_TOKEN": "hf_abc"]).readToken() == "hf_abc")
     }
 
     @Test(arguments: [("1", true), ("true", true), ("ON", true), ("0", false), ("", false), ("no", false)])

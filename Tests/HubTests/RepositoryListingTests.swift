@@ -28,7 +28,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "../x", "..", "a/../x", "/etc/passwd", "a//b", "a/", ".", "./a", "a\\u0000b", "a\\nb", "a\\\\b", "",
+        "../x", "..", "a/../x", "/etc/passwd", "a//b", "a/", ".", "./a", "a\\u0000b", "a\\nb", "a\\u009bb", "a\\\\b",
+        "",
         String(repeating: "a", count: 256), String(repeating: "a/", count: 600) + "a",
     ])
     func `a path that could leave the folder is refused`(path: String) {
@@ -44,6 +45,14 @@ import Testing
             "{\"rfilename\": \"a\", \"size\": 1, \"blobId\": \"\(Self.commit)\", \"lfs\": {\"sha256\": \"x\"}}",
         ] {
             #expect(throws: HubError.self, "\(bad)") { try read(bad) }
+        }
+        for (bad, reason) in [
+            (file("a", size: "1000000000000000"), "a has 1000000000000000 bytes, expected 0 to 281474976710656"),
+            (file("../x"), "no path inside of the repository: '../x'"),
+            (file("a\\u001b[2J"), "no path inside of the repository: 'a[2J'"),
+        ] {
+            let error = #expect(throws: HubError.self) { try read(bad) }
+            #expect(error?.description.contains(reason) == true)
         }
     }
 

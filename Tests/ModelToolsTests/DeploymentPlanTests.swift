@@ -49,6 +49,20 @@ import Testing
         #expect(tally.vectors == count(.vector))
     }
 
+    @Test(arguments: [DeploymentPlan.Weights.int8, .int4, .nvfp4])
+    func `weights in groups of columns take what the server packs`(weights: DeploymentPlan.Weights) throws {
+        let folder = Fixtures.root.appending(path: "model/e_bf16")
+        let plan = try DeploymentPlan(
+            shape: ModelShape(folder.path), context: 8192, sequences: 1, weights: weights, cacheType: .bf16)
+        let options = try #require(EngineOptions.Quantization(rawValue: weights.rawValue))
+        let checkpoint = try Checkpoint(
+            directory: folder, config: plan.config, quantization: nil, quantizing: options.weights)
+        #expect(plan.totalWeightBytes == checkpoint.packedBytes)
+        #expect(plan.lines.contains { $0.hasPrefix("  linear layers, \(weights.rawValue) ") })
+        let hosts = try plan.hostPlans(hosts: 2).reduce(0) { $0 + $1.weights }
+        #expect((plan.totalWeightBytes - 2...plan.totalWeightBytes).contains(hosts))
+    }
+
     @Test(arguments: [(0, 1), (1, 0), (1 << 31, 1), (1, 1 << 21)] as [(Int, Int)])
     func `numbers outside their ranges are refused`(context: Int, sequences: Int) throws {
         let shape = try ModelShape("large")

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import JSON
 import TestSupport
@@ -38,6 +39,26 @@ struct EmbeddedPipelineTests {
         #expect(ids.first == 0 && ids.contains(2) && ids.contains(3))
         #expect(text.tokenizer.decode(ids, skipSpecialTokens: false) == prompt)
         #expect(text.warnings.isEmpty)
+    }
+
+    @Test func `a tokenizer that was asked for, or is beside the file, replaces one that is not supported`() throws {
+        defer { removeFolder() }
+        var bytes = try Data(contentsOf: model)
+        // The value of the key: its kind and its length are between them.
+        let key = try #require(bytes.range(of: Data("tokenizer.ggml.pre".utf8)))
+        let value = try #require(bytes.range(of: Data("afmoe".utf8), in: key.upperBound..<key.upperBound + 17))
+        bytes.replaceSubrange(value, with: Data("other".utf8))
+        try bytes.write(to: model)
+        let error = try #require(throws: TextPipelineError.self) { try TextPipeline(model: model) }
+        #expect(error.description.contains("other"))
+        let source = try #require(try EmbeddedText.chatTemplate(of: model))
+        let given = try #require(try TextPipeline(model: model, tokenizer: Fixtures.chatModel))
+        let own = try #require(try TextPipeline(directory: Fixtures.chatModel))
+        #expect(given.tokenizer.vocabularySize == own.tokenizer.vocabularySize)
+        try FileManager.default.copyItem(
+            at: Fixtures.chatModel.appending(path: "tokenizer.json"), to: folder.appending(path: "tokenizer.json"))
+        let beside = try #require(try TextPipeline(model: model))
+        #expect(beside.tokenizer.vocabularySize == own.tokenizer.vocabularySize && beside.templateSource == source)
     }
 
     @Test func `text files beside the model win, and a folder that was asked for over them`() throws {

@@ -76,7 +76,9 @@ struct GGUFConfig {
     /// - Throws: `ModelConfigError`, which names the key of the metadata.
     func modelConfig() throws(ModelConfigError) -> ModelConfig {
         do throws(ModelConfigError) {
-            return try ModelConfig(parsing: .object(try configuration()))
+            var config = try ModelConfig(parsing: .object(try configuration()))
+            config.unknownKeys = config.unknownKeys.map { keys[$0] ?? $0 }
+            return config
         } catch {
             throw error.renamingKeys(keys)
         }
@@ -175,7 +177,8 @@ struct GGUFConfig {
         }
         guard isUsual else {
             throw .unsupported(
-                key: key, value: "another pattern", supported: "a window in all layers but every fourth")
+                key: key, value: metadata[key]?.integer.map { "\($0)" } ?? "another pattern",
+                supported: "a window in all layers but every fourth")
         }
     }
 
@@ -239,14 +242,17 @@ extension GGUFConfig {
         do throws(ModelConfigError) {
             return try GenerationConfig(parsing: .object(json))
         } catch {
-            throw error.renamingKeys([
-                "temperature": "general.sampling.temp", "top_p": "general.sampling.top_p",
-                "top_k": "general.sampling.top_k", "min_p": "general.sampling.min_p",
-                "repetition_penalty": "general.sampling.penalty_repeat", "bos_token_id": "tokenizer.ggml.bos_token_id",
-                "eos_token_id": "tokenizer.ggml.eos_token_id", "pad_token_id": "tokenizer.ggml.padding_token_id",
-            ])
+            throw error.renamingKeys(Self.generationKeys)
         }
     }
+
+    /// The key of the metadata for each member of `generation_config.json`.
+    static let generationKeys = [
+        "temperature": "general.sampling.temp", "top_p": "general.sampling.top_p", "top_k": "general.sampling.top_k",
+        "min_p": "general.sampling.min_p", "repetition_penalty": "general.sampling.penalty_repeat",
+        "bos_token_id": "tokenizer.ggml.bos_token_id", "eos_token_id": "tokenizer.ggml.eos_token_id",
+        "pad_token_id": "tokenizer.ggml.padding_token_id",
+    ]
 
     /// The control tokens that end a turn or a text in every model that has them.
     private static let ends: Set<[UInt8]> = Set(
@@ -290,7 +296,7 @@ extension JSONValue {
 
 extension ModelConfigError {
     /// Returns the error with each member's name replaced by the key in the file.
-    fileprivate func renamingKeys(_ keys: [String: String]) -> ModelConfigError {
+    func renamingKeys(_ keys: [String: String]) -> ModelConfigError {
         switch self {
         case .invalid(let key, let value, let expected):
             .invalid(key: keys[key] ?? key, value: value, expected: expected)

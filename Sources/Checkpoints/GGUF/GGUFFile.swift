@@ -44,6 +44,7 @@ public final class GGUFFile {
                 file: url.path, tensor: nil,
                 reason: "split.count is \(count), more than the limit of \(Self.mostFiles) files")
         }
+        var headerBytes = header.bytes
         for number in 1..<max(count, 1) {
             let next = try Self.url(ofFile: number, of: count, first: url)
             guard RegularFile.exists(next.path) else {
@@ -56,6 +57,16 @@ public final class GGUFFile {
             else {
                 throw .unusable(
                     file: next.path, tensor: nil, reason: "split.no is not \(number) of a split.count of \(count)")
+            }
+            headerBytes += header.bytes
+            let total = tensors.count + header.entries.count
+            guard headerBytes <= GGUFHeader.mostBytes, total <= GGUFHeader.mostTensors else {
+                throw .unusable(
+                    file: next.path, tensor: nil,
+                    reason: """
+                        the headers up to this file have \(headerBytes) bytes and \(total) tensors, more than the limits of \
+                        \(GGUFHeader.mostBytes) and \(GGUFHeader.mostTensors)
+                        """)
             }
             files.append(file)
             for (name, tensor) in Self.tensors(header, file) {
@@ -109,7 +120,7 @@ public final class GGUFFile {
 
     /// Returns whether `name` is the name of a later file of a set, not of the first one.
     static func isLaterFile(_ name: String) -> Bool {
-        guard let match = name.wholeMatch(of: /.*-([0-9]{5})-of-[0-9]{5}\.gguf/) else { return false }
+        guard let match = name.wholeMatch(of: /.*-([0-9]{5})-of-[0-9]{5}\.(?i:gguf)/) else { return false }
         return match.1 != "00001"
     }
 }

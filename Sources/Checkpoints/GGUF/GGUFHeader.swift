@@ -1,8 +1,8 @@
 /// The header of a GGUF file: the metadata, then the name, shape, type and offset of each tensor, followed by the tensors' data
 /// (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian).
-/// (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian).
 ///
-/// Allocations do not depend on what the file claims: every count is compared with the remaining bytes.
+/// Allocations do not depend on what the file claims: every count is compared with the remaining bytes, of which there are at
+/// most ``mostBytes``.
 public struct GGUFHeader {
     public struct Entry {
         public var type: GGUFType
@@ -15,11 +15,16 @@ public struct GGUFHeader {
     /// The metadata, as views of the parsed bytes.
     public let metadata: [String: GGUFValue]
     public let entries: [String: Entry]
+    /// The size of the header in bytes, without the padding before the tensors' data.
+    let bytes: Int
 
+    /// The maximum size of a header in bytes. It also bounds the texts in the header and the time to parse it. Real headers have
+    /// up to 20 MB, most of it tokens and merges.
+    static let mostBytes = 256 << 20
     /// The maximum numbers of metadata pairs and of tensors in one file; real files have fewer than a hundred and fewer than a
     /// thousand.
     private static let mostPairs = 1 << 14
-    private static let mostTensors = 1 << 16
+    static let mostTensors = 1 << 16
     private static let longestName = 512
     private static let mostDimensions = 4
     private static let largestAlignment = 1 << 16
@@ -31,7 +36,7 @@ public struct GGUFHeader {
     public init(parsing file: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
         var tensor: String?
         do throws(GGUFReader.Failure) {
-            var reader = GGUFReader(file)
+            var reader = GGUFReader(UnsafeRawBufferPointer(rebasing: file.prefix(Self.mostBytes)))
             let (tensors, pairs) = try Self.counts(&reader)
             metadata = try Self.metadata(&reader, count: pairs)
             var infos: [(name: String, info: Info)] = []
@@ -42,6 +47,7 @@ public struct GGUFHeader {
                 infos.append((name, try Info(&reader)))
             }
             tensor = nil
+            bytes = reader.position
             let alignment = try Self.alignment(metadata)
             let start = (reader.position + alignment - 1) / alignment * alignment
             var entries: [String: Entry] = [:]
@@ -70,7 +76,7 @@ public struct GGUFHeader {
             // length, a kind and one byte.
             let (least, overflow) = tensors.multipliedReportingOverflow(by: 24)
             guard !overflow, least <= UInt64(reader.left), pairs <= (UInt64(reader.left) - least) / 13 else {
-                throw .init(reason: "counts beyond the file: \(tensors) tensors, \(pairs) pairs")
+                throw .init(reason: "counts \(GGUFReader.end): \(tensors) tensors, \(pairs) pairs")
             }
             guard tensors <= UInt64(mostTensors), pairs <= UInt64(mostPairs) else {
                 throw .init(

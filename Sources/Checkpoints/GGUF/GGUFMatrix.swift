@@ -71,7 +71,8 @@ final class GGUFMatrix: QuantizedMatrix {
         case .q40, .q50, .q80, .iq4NL, .iq4XS: allBlocks(blocks) { $0.isFloat16(at: 0) }
         case .q41, .q51, .q4K, .q5K: allBlocks(blocks) { $0.isFloat16(at: 0) && $0.isFloat16(at: 2) }
         case .q6K: allBlocks(blocks) { $0.isFloat16(at: 208) }
-        case .mxfp4: allBlocks(blocks) { $0.load(as: UInt8.self) != 255 }
+        // 6 * 2^(253 - 127) is infinite.
+        case .mxfp4: allBlocks(blocks) { $0.load(as: UInt8.self) <= 252 }
         case .nvfp4:
             allBlocks(blocks) { block in
                 (0..<4).allSatisfy { block.load(fromByteOffset: $0, as: UInt8.self) & 0x7F != 0x7F }

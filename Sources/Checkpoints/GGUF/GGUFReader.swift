@@ -5,6 +5,9 @@ struct GGUFReader {
         var reason: String
     }
 
+    /// What a header must not go beyond, for errors.
+    static let end = "beyond the file, or the limit of \(GGUFHeader.mostBytes >> 20) MiB of a header"
+
     let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
 
@@ -17,7 +20,7 @@ struct GGUFReader {
 
     mutating func integer<Integer: FixedWidthInteger>(_ type: Integer.Type) throws(Failure) -> Integer {
         let size = MemoryLayout<Integer>.size
-        guard left >= size else { throw Failure(reason: "too short: the header ends beyond the file") }
+        guard left >= size else { throw Failure(reason: "too short: the header ends \(Self.end)") }
         defer { position += size }
         return Integer(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: Integer.self))
     }
@@ -25,14 +28,14 @@ struct GGUFReader {
     /// Reads the number of the elements that follow, which have at least `size` bytes each.
     mutating func count(ofSize size: Int) throws(Failure) -> Int {
         let count = try integer(UInt64.self)
-        guard count <= UInt64(left / size) else { throw Failure(reason: "counts beyond the file: \(count)") }
+        guard count <= UInt64(left / size) else { throw Failure(reason: "counts \(Self.end): \(count)") }
         return Int(count)
     }
 
     /// Reads a string: its length, then its bytes.
     mutating func string() throws(Failure) -> UnsafeRawBufferPointer {
         let length = try integer(UInt64.self)
-        guard length <= UInt64(left) else { throw Failure(reason: "a string beyond the file: \(length) bytes") }
+        guard length <= UInt64(left) else { throw Failure(reason: "a string \(Self.end): \(length) bytes") }
         defer { position += Int(length) }
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
     }

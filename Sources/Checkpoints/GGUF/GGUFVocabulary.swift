@@ -53,12 +53,7 @@ public struct GGUFVocabulary {
         padID = value("padding_token_id")?.integer
         addsBOS = value("add_bos_token")?.bool ?? Self.addingBOS.contains(preTokenizer)
         addsEOS = value("add_eos_token")?.bool ?? false
-        // Named templates are separate keys beside the plain one.
-        let template = metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"]
-        chatTemplate = template?.text
-        guard template == nil || chatTemplate != nil else {
-            throw .unusable(file: path, tensor: nil, reason: "tokenizer.chat_template is not UTF-8")
-        }
+        chatTemplate = try Self.chatTemplate(metadata, path: path)
         guard tokens.kind == .string, merges.kind == .string else {
             throw .unusable(
                 file: path, tensor: nil, reason: "tokenizer.ggml.tokens and merges must be lists of strings")
@@ -68,6 +63,28 @@ public struct GGUFVocabulary {
                 file: path, tensor: nil, reason: "tokenizer.ggml.token_type must have \(tokens.count) entries")
         }
     }
+
+    /// Returns the source of the chat template, for any kind of tokenizer; `nil` if there is none.
+    ///
+    /// - Throws: `CheckpointError.unusable` if it is too large, or not UTF-8.
+    static func chatTemplate(_ metadata: [String: GGUFValue], path: String) throws(CheckpointError) -> String? {
+        // Named templates are separate keys beside the plain one.
+        guard let value = metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"] else {
+            return nil
+        }
+        if case .string(let bytes) = value, bytes.count > largestTemplate {
+            throw .unusable(
+                file: path, tensor: nil,
+                reason: "tokenizer.chat_template has \(bytes.count) bytes, more than the limit of \(largestTemplate)")
+        }
+        guard let text = value.text else {
+            throw .unusable(file: path, tensor: nil, reason: "tokenizer.chat_template is not UTF-8")
+        }
+        return text
+    }
+
+    /// The maximum size of a template in bytes, as for `chat_template.jinja`.
+    private static let largestTemplate = 1 << 20
 
     /// The pre-tokenizers of models whose prompts begin with ``bosID``, unless the file says otherwise.
     private static let addingBOS: Set<String> = ["llama-bpe", "llama3", "llama-v3", "tekken"]

@@ -72,8 +72,8 @@ extension StoredTensor {
         return FloatConversion.floats(element, type: type)?.first
     }
 
-    /// Whether all elements are finite.
-    func isFinite(pool: (any ParallelExecutor)?) -> Bool {
-        FiniteCheck.firstNotFinite(in: bytes, type: type, pool: pool) == nil
+    /// Whether all elements are finite scales, and so small that weights are finite.
+    func areFiniteScales(pool: (any ParallelExecutor)?) -> Bool {
+        FiniteCheck.firstNotFinite(in: bytes, type: type, areScales: true, pool: pool) == nil
     }
 }

@@ -53,6 +53,7 @@ final class PackedCodes: QuantizedMatrix {
     }
 
     func hasFiniteScales(pool: (any ParallelExecutor)?) -> Bool {
-        format.scales == .exponent ? !scales.bytes.contains(255) : scales.isFinite(pool: pool)
+        // 6 * 2^(253 - 127) is infinite.
+        format.scales == .exponent ? !scales.bytes.contains { $0 > 252 } : scales.areFiniteScales(pool: pool)
     }
 }

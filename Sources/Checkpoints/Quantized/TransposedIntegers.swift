@@ -88,5 +88,5 @@ final class TransposedIntegers: QuantizedMatrix {
         }
     }
 
-    func hasFiniteScales(pool: (any ParallelExecutor)?) -> Bool { scales.isFinite(pool: pool) }
+    func hasFiniteScales(pool: (any ParallelExecutor)?) -> Bool { scales.areFiniteScales(pool: pool) }
 }

@@ -24,6 +24,11 @@ public enum WeightQuantization: Hashable, Sendable {
         }
     }
 
+    /// Returns the bytes of a packed matrix; `nil` for matrices that keep their format, and for FP8.
+    package func packedBytes(of tensor: ExpectedTensor) -> Int? {
+        format(tensor.role)?.packedBytes(rows: tensor.shape[0], columns: tensor.shape[1])
+    }
+
     /// Whether matrices that are already quantized are left unchanged. Otherwise they are rejected: another 4-bit format would
     /// add its error to theirs.
     var keepsQuantized: Bool { self == .float8 || self == .int8 }

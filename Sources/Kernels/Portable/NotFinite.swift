@@ -27,6 +27,22 @@ public struct NotFiniteCode: Sendable {
     public static let bfloat16 = NotFiniteCode(mask: 0x7F80_7F80_7F80_7F80, step: 0x0080_0080_0080_0080, size: 2)
     public static let float16 = NotFiniteCode(mask: 0x7C00_7C00_7C00_7C00, step: 0x0400_0400_0400_0400, size: 2)
     public static let float32 = NotFiniteCode(mask: 0x7F80_0000_7F80_0000, step: 0x0080_0000_0080_0000, size: 4)
+    /// Numbers from 2^113 on count as not finite: their products with integers of 8 bits may not be.
+    public static let bfloat16Scale = NotFiniteCode(mask: 0x7800_7800_7800_7800, step: 0x0800_0800_0800_0800, size: 2)
+    /// As ``bfloat16Scale``.
+    public static let float32Scale = NotFiniteCode(mask: 0x7800_0000_7800_0000, step: 0x0800_0000_0800_0000, size: 4)
+
+    /// Whether the code at an address is that of a finite number.
+    public func isFinite(_ code: UnsafeRawPointer) -> Bool {
+        let bits =
+            switch size {
+            case 1: UInt64(code.loadUnaligned(as: UInt8.self))
+            case 2: UInt64(code.loadUnaligned(as: UInt16.self))
+            default: UInt64(code.loadUnaligned(as: UInt32.self))
+            }
+        let mask = self.mask & (1 << UInt64(8 * size) - 1)
+        return bits & mask != mask
+    }
 }
 
 extension Portable {

@@ -1,3 +1,4 @@
+import Basics
 import Dispatch
 import Synchronization
 import Web
@@ -76,7 +77,7 @@ public struct NeedleEvaluation: Sendable {
         try self.init(
             chat,
             header: .init(
-                url: chat.base, model: chat.model.withoutControls, endpoint: chat.endpoint.rawValue, notes: chat.notes),
+                url: chat.base, model: chat.model.printable(), endpoint: chat.endpoint.rawValue, notes: chat.notes),
             options: options, mustStop: mustStop)
     }
 

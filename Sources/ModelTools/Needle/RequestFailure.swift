@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 import Web
@@ -20,7 +21,7 @@ enum RequestFailure: Error, Sendable, Equatable, CustomStringConvertible {
         let json = try? JSONValue(parsing: body)
         let error = json?["error"]
         let text = error?["message"]?.string ?? error?.string ?? json?["message"]?.string ?? json?["detail"]?.string
-        self = .status(status, message: String((text ?? "").withoutControls.prefix(Self.longestMessage)))
+        self = .status(status, message: (text ?? "").printable(atMost: Self.longestMessage))
     }
 
     /// Whether the user stopped the test.

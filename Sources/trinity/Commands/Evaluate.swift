@@ -49,9 +49,8 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
-        let hub = try Hub.fromEnvironment()
-        let own = try engineOptions(hub.path(of: model))
-        var other = try engineOptions(hub.path(of: reference))
+        let own = try engineOptions(Hub.path(of: model))
+        var other = try engineOptions(Hub.path(of: reference))
         other.quantization = .auto
         let evaluation = ModelEvaluation(options: own, reference: other, context: context)
         let ids = try text.map(evaluation.tokens(ofText:)) ?? tokens.map(evaluation.tokens(ofIDs:)) ?? []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Hub
 
@@ -50,10 +51,12 @@ struct List: ParsableCommand {
         }
 
         func printLines() {
-            let revision = [commit.map { String($0.prefix(12)) } ?? "no revision"] + names
+            let revision = [commit.map { String($0.prefix(12)) } ?? "no revision"] + names.map { $0.printable() }
             let rest = incompleteBytes > 0 ? ", \(ByteCount(incompleteBytes)) incomplete" : ""
             print("\(repository)  \(revision.joined(separator: " "))  \(ByteCount(bytes))\(rest)")
-            for (path, bytes) in files.sorted(by: { $0.key < $1.key }) { print("    \(path)  \(ByteCount(bytes))") }
+            for (path, bytes) in files.sorted(by: { $0.key < $1.key }) {
+                print("    \(path.printable())  \(ByteCount(bytes))")
+            }
         }
     }
 }

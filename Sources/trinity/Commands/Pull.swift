@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Hub
 
@@ -8,8 +9,8 @@ struct Pull: ParsableCommand {
         abstract: "Download a model from the Hugging Face Hub into the cache.",
         discussion: """
             The model is owner/name, or owner/name@revision for a branch, tag or commit, or owner/name:Q4_K_M for the GGUF file \
-            with Q4_K_M in its name. The command prints the folder or file to load. The cache is shared with Python's \
-            huggingface_hub; HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
+            with Q4_K_M in its name, or owner/name@revision:Q4_K_M. The command prints the folder or file to load. The cache is \
+            shared with Python's huggingface_hub; HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
             """)
 
     @Argument(help: ArgumentHelp("Name on the Hub.", valueName: "model"))
@@ -26,6 +27,13 @@ extension HubReference: ExpressibleByArgument {
 }
 
 extension Hub {
+    /// Returns the path of a model: the argument itself if such a file or folder exists or if it is not a name on the Hub,
+    /// otherwise the path in the cache. Only then are the settings read.
+    static func path(of model: String) throws -> String {
+        guard !RegularFile.exists(model), let reference = HubReference(model) else { return model }
+        return try fromEnvironment().locate(reference)
+    }
+
     /// Returns the Hub with the settings of the environment; its messages go to standard error.
     static func fromEnvironment() throws -> Hub {
         Hub(try HubSettings(environment: ProcessInfo.processInfo.environment)) { line in

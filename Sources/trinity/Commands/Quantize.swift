@@ -14,7 +14,8 @@ struct Quantize: ParsableCommand {
             is E4M3 with a scale for each block of 128 by 128 (float-quantized), int4 and int8 are integers with a scale for \
             each 32 columns (pack-quantized), and nvfp4 is E2M1 with a scale for each 16 columns (nvfp4-pack-quantized). \
             Embeddings, routers and norms keep their format, and so does the LM head unless --quantize-head is given. With \
-            --round-others or --weights bf16, F32 tensors that are not quantized become BF16, except the biases of experts.
+            --round-others or --weights bf16, F32 tensors that are not quantized become BF16, except the biases of experts; with \
+            --weights bf16, F16 tensors too.
             """)
 
     enum Group: Int, ExpressibleByArgument, CaseIterable {
@@ -51,7 +52,7 @@ struct Quantize: ParsableCommand {
 
     func run() throws {
         let quantizer = CheckpointQuantizer(
-            source: URL(fileURLWithPath: try Hub.fromEnvironment().path(of: source)),
+            source: URL(fileURLWithPath: try Hub.path(of: source)),
             destination: URL(fileURLWithPath: destination), format: weights, groupColumns: group.rawValue,
             quantizesLMHead: quantizeHead, roundsOthers: roundOthers)
         let meter = ProgressMeter("writing \(destination)")

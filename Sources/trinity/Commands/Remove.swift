@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Hub
 
 /// `trinity remove`: removes a model from the cache.

@@ -95,7 +95,16 @@ struct GGUFConfigTests {
     @Test func `keys that would change the arithmetic are refused, and others reported`() throws {
         #expect(throws: ModelConfigError.self) { try config(["afmoe.attn_logit_softcapping": .number(30)]) }
         #expect(throws: ModelConfigError.self) { try config(["afmoe.logit_scale": .number(2)]) }
-        #expect(try config(["afmoe.something_new": .integer(3)]).unknownKeys == ["something_new"])
+        #expect(try config(["afmoe.something_new": .integer(3)]).unknownKeys == ["afmoe.something_new"])
+    }
+
+    @Test func `an id beyond the vocabulary is refused by the key of the file`() throws {
+        let files = try ModelFiles(Fixtures.root.appending(path: "low-bit/model/gguf_q4_0"))
+        var generation = GenerationConfig()
+        generation.endOfSequenceIDs = [1 << 30]
+        let config = try files.modelConfig()
+        let error = try #require(throws: ModelConfigError.self) { try files.checkIDs(generation, of: config) }
+        #expect(error.description.hasPrefix("tokenizer.ggml.eos_token_id is 1073741824, expected ids below"))
     }
 
     @Test func `optional keys have the values of other programs`() throws {

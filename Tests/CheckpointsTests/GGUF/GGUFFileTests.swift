@@ -52,6 +52,52 @@ struct GGUFFileTests {
         }
     }
 
+    /// A file of which only the header is written, with one pair of metadata: its key, then `value`.
+    private func sparseFile(_ key: String, _ value: [UInt8], in folder: URL) throws -> URL {
+        var header = Array("GGUF".utf8) + bytes(UInt32(3))
+        header += bytes(UInt64(0)) + bytes(UInt64(1))
+        header += bytes(UInt64(key.utf8.count)) + Array(key.utf8)
+        let url = folder.appending(path: "model.gguf")
+        try Data(header + value).write(to: url)
+        try #require(truncate(url.path, 1 << 39) == 0)
+        return url
+    }
+
+    private func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: number.littleEndian) { Array($0) }
+    }
+
+    @Test(.timeLimit(.minutes(5))) func `a header of a sparse file is bounded in size and time`() throws {
+        let string = bytes(GGUFValueKind.string.rawValue) + bytes(UInt64(1) << 38)
+        let array =
+            bytes(GGUFValueKind.array.rawValue) + bytes(GGUFValueKind.string.rawValue) + bytes(UInt64(1) << 34)
+        for (value, reason) in [(string, "a string beyond"), (array, "counts beyond")] {
+            try withFolder { folder in
+                let url = try sparseFile("tokenizer.chat_template", value, in: folder)
+                let error = try #require(throws: CheckpointError.self) { try GGUFFile(url) }
+                #expect(error.description.contains("tokenizer.chat_template: \(reason)"))
+                #expect(error.description.contains("the limit of 256 MiB of a header"))
+            }
+        }
+    }
+
+    @Test func `the tensors of all files of a set are bounded`() throws {
+        try withFolder { folder in
+            for number in 0..<2 {
+                let file = folder.appending(path: "m-0000\(number + 1)-of-00002.gguf")
+                var writer = try GGUFWriter(
+                    file, metadata: [("split.no", .uint32(number)), ("split.count", .uint32(2))],
+                    entries: (0..<33_000).map { .init(name: "\(number).\($0)", type: .float32, shape: [0]) })
+                try writer.finish()
+            }
+            let error = try #require(throws: CheckpointError.self) {
+                try GGUFFile(folder.appending(path: "m-00001-of-00002.gguf"))
+            }
+            #expect(error.description.contains("m-00002-of-00002.gguf: the headers up to this file have"))
+            #expect(error.description.contains("66000 tensors"))
+        }
+    }
+
     @Test func `a file of a set with the tensor of an earlier one is refused`() throws {
         try withFolder { folder in
             let url = folder.appending(path: "m-00001-of-00002.gguf")
@@ -75,6 +121,12 @@ struct GGUFFileTests {
             var metadata = file.metadata
             metadata["tokenizer.ggml.add_bos_token"] = nil
             #expect(try GGUFVocabulary(metadata, path: "m.gguf")?.addsBOS == addsBOS, "\(kind)")
+            let large = [UInt8](repeating: 0x20, count: 1 << 20 + 1)
+            try large.withUnsafeBytes { bytes in
+                metadata["tokenizer.chat_template"] = .string(bytes)
+                let error = try #require(throws: CheckpointError.self) { try GGUFVocabulary(metadata, path: "m.gguf") }
+                #expect(error.description.contains("has 1048577 bytes, more than the limit of 1048576"))
+            }
             metadata["tokenizer.chat_template"] = .integer(1)
             let error = try #require(throws: CheckpointError.self) { try GGUFVocabulary(metadata, path: "m.gguf") }
             #expect(error.description.contains("tokenizer.chat_template"))
@@ -91,6 +143,15 @@ struct GGUFFileTests {
             let error = try #require(throws: CheckpointError.self) { try ModelFiles(folder) }
             #expect(error.description.contains("a.gguf, b.gguf"))
             #expect(try ModelFiles(folder.appending(path: "b.gguf")).gguf != nil)
+        }
+    }
+
+    @Test func `the ending of a file may be in capitals`() throws {
+        #expect(GGUFFile.isLaterFile("m-00002-of-00002.GGUF") && !GGUFFile.isLaterFile("m-00001-of-00002.GGUF"))
+        try withFolder { folder in
+            try FileManager.default.copyItem(
+                at: models.appending(path: "gguf_q4_0/model.gguf"), to: folder.appending(path: "M.GGUF"))
+            #expect(try ModelFiles(folder).gguf?.url.lastPathComponent == "M.GGUF")
         }
     }
 

@@ -42,7 +42,7 @@ struct GGUFUnitTests {
             default: 1
             }
         var damaged = [UInt8](stored)
-        damaged[damaged.count - type.blockBytes + offset] = type == .mxfp4 ? 0xFF : 0x7F
+        damaged[damaged.count - type.blockBytes + offset] = type == .mxfp4 ? 253 : 0x7F
         let url = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try Data(damaged).write(to: url)
         defer { try? FileManager.default.removeItem(at: url) }

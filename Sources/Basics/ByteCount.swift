@@ -1,10 +1,10 @@
 /// A number of bytes as text in decimal units, as the Hub shows sizes: `15.2 GB`.
-public struct ByteCount: CustomStringConvertible {
+package struct ByteCount: CustomStringConvertible {
     private let bytes: Int
 
-    public init(_ bytes: Int) { self.bytes = bytes }
+    package init(_ bytes: Int) { self.bytes = bytes }
 
-    public var description: String {
+    package var description: String {
         var (unit, size) = ("bytes", 1)
         for (name, factor) in [("kB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000)] where bytes >= factor {
             (unit, size) = (name, factor)
