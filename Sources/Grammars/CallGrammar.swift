@@ -51,22 +51,26 @@ enum CallGrammar {
         return .sequence([.literal(head), arguments, .text("}")])
     }
 
-    /// Strings are written without quotes, so they cannot contain a "<".
+    /// One element for each property; a string is written without quotes.
     private static func xmlBody(
         _ name: String, _ schema: JSONValue, _ json: JSONGrammar, isLenient: Bool, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
+        let enforced = ["type", "properties", "required", "additionalProperties"]
+        for (keyword, _) in schema.object ?? [:]
+        where !isLenient && SchemaKeywords.isChecked(keyword) && !enforced.contains(keyword) {
+            throw SchemaPath.root.appending(keyword).error("cannot be enforced in this model's format of calls")
+        }
+        let properties = schema["properties"]?.object ?? [:]
         let required = Set((schema["required"]?.array ?? []).compactMap(\.string))
+        guard isLenient || required.allSatisfy({ properties[$0] != nil }) else {
+            throw SchemaPath.root.appending("required").error("names a member that is not among the properties")
+        }
         var parts: [Part] = [.text("<function=\(name)>\n")]
-        for (key, value) in schema["properties"]?.object ?? [:] {
-            let names = value["enum"]?.array?.compactMap(\.string)
-            let text: Part
-            if let names, names.count == value["enum"]?.array?.count, !names.isEmpty {
-                text = try builder.rule(.choice(names.map { .text($0) }))
-            } else if value["type"] == "string", value["enum"] == nil {
-                text = .times(CharacterRanges.all.subtracting(CharacterRanges("<")).utf8, least: 0, most: nil)
-            } else {
-                text = try JSONSchemaGrammar.part(value, json: json, isLenient: isLenient, &builder)
-            }
+        for (key, value) in properties {
+            let isText = value["type"] == "string" || value["enum"]?.array?.allSatisfy({ $0.string != nil }) == true
+            let text = try JSONSchemaGrammar.part(
+                value, at: SchemaPath.root.appending("properties", key), in: schema, isBare: isText, json: json,
+                isLenient: isLenient, &builder)
             let parameter = try builder.rule(
                 .sequence([.text("<parameter=\(key)>\n"), text, .text("\n</parameter>\n")]))
             parts.append(required.contains(key) ? parameter : .optional(parameter))

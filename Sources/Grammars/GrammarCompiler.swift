@@ -11,6 +11,7 @@ public final class GrammarCompiler: Sendable {
 
     private struct Reference {
         weak var grammar: CompiledGrammar?
+        var tenant: String
     }
 
     private struct Memory {
@@ -21,10 +22,22 @@ public final class GrammarCompiler: Sendable {
 
         /// Every compiled grammar that may still be in use.
         var live: [Reference] = []
+        /// The tenants of the grammars that are being compiled.
+        var compiling: [String] = []
 
-        mutating func countLive() -> Int {
+        /// Reserves a place for one more grammar until ``release(for:)``. A tenant gets at most three times what is left, so
+        /// that none takes all; requests without a key are one tenant, which may take all.
+        mutating func reserve(for tenant: String) -> Bool {
             live.removeAll { $0.grammar == nil }
-            return live.count
+            let tenants = live.map(\.tenant) + compiling
+            let left = GrammarCompiler.mostLive - tenants.count
+            guard left > 0, tenant.isEmpty || tenants.filter({ $0 == tenant }).count < 3 * left else { return false }
+            compiling.append(tenant)
+            return true
+        }
+
+        mutating func release(for tenant: String) {
+            if let index = compiling.firstIndex(of: tenant) { compiling.remove(at: index) }
         }
 
         /// The grammar to evict: the oldest of the tenant that has most of them; if several have, of this tenant.
@@ -39,7 +52,8 @@ public final class GrammarCompiler: Sendable {
 
     /// Maximum number of cached grammars, of at most ``CompiledGrammar/mostBytes`` each. Those of running requests stay longer.
     public static let mostGrammars = 16
-    /// Maximum number of grammars, cached or in use: together with ``CompiledGrammar/mostBytes`` it bounds their memory.
+    /// Maximum number of grammars, cached or in use, of which one tenant gets at most 3/4: together with
+    /// ``CompiledGrammar/mostBytes`` it bounds their memory.
     public static let mostLive = 64
 
     private let tokens: @Sendable () -> [[UInt8]]
@@ -72,10 +86,11 @@ public final class GrammarCompiler: Sendable {
         }
         if let known { return known }
         let trie = try trie()
-        guard memory.withLock({ $0.countLive() }) < Self.mostLive else { throw .tooManyInUse }
+        guard memory.withLock({ $0.reserve(for: tenant) }) else { throw .tooManyInUse }
+        defer { memory.withLock { $0.release(for: tenant) } }
         let grammar = try source.compile(trie, beginsWithSpace: beginsWithSpace)
         memory.withLock { memory in
-            memory.live.append(Reference(grammar: grammar))
+            memory.live.append(Reference(grammar: grammar, tenant: tenant))
             if memory.grammars.count >= Self.mostGrammars, let oldest = memory.next(for: tenant) {
                 memory.grammars[oldest] = nil
             }

@@ -52,4 +52,44 @@ extension JSONSchemaGrammar {
         let high = [most, limit].compactMap(\.self).min()
         return try StringIntersection.part(patterns, least: least, most: high, &builder)
     }
+
+    /// The part for a string that is written as it is, without quotes and escapes, in an element whose end is a tag: so it
+    /// has no "<", unless it is one of given values.
+    mutating func bareString(_ conjuncts: [SchemaConjunct]) throws(GrammarError) -> Part {
+        do throws(GrammarError) {
+            return try bareString(shape(of: conjuncts))
+        } catch {
+            guard isLenient, !error.isLimit else { throw error }
+            return .times(Self.bare(.all), least: 0, most: nil)
+        }
+    }
+
+    private static func bare(_ characters: CharacterRanges) -> Part {
+        characters.subtracting(CharacterRanges("<")).utf8
+    }
+
+    private mutating func bareString(_ shape: SchemaShape) throws(GrammarError) -> Part {
+        if let values = shape.values {
+            let texts = try valid(values, shape).compactMap(\.string)
+            if texts.isEmpty { builder.noteEmpty(shape.valuesPath.error("allows nothing")) }
+            return try builder.rule(.choice(texts.map { .text($0) }))
+        }
+        let (least, most) = (shape.strings.least, shape.strings.most)
+        var patterns = shape.strings.patterns
+        for format in shape.strings.formats {
+            guard let known = StringFormats.patterns[format.name] else { continue }
+            patterns.append(StringPattern(format: known.pattern, path: format.path))
+        }
+        let isBounded = least > 0 || most != nil
+        guard shape.choices.isEmpty, shape.exclusions.isEmpty, patterns.allSatisfy({ !$0.isNegated }),
+            patterns.count + (isBounded ? 1 : 0) <= 1
+        else { throw shape.path.error("cannot be enforced in this model's format of calls") }
+        if let pattern = patterns.first { return try pattern.part(&builder, write: Self.bare) }
+        guard isBounded else { return .times(Self.bare(.all), least: 0, most: nil) }
+        guard least <= most ?? .max else {
+            builder.noteEmpty(shape.path.error("allows no string: minLength is greater than maxLength"))
+            return .choice([])
+        }
+        return .times(try builder.rule(Self.bare(.all)), least: least, most: most)
+    }
 }

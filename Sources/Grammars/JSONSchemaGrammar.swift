@@ -22,15 +22,21 @@ struct JSONSchemaGrammar {
 
     /// The part for a schema. O(size), or up to ``GrammarBuilder/mostVisits`` steps if schemas are visited repeatedly.
     ///
-    /// - Parameter isLenient: whether keywords that cannot be enforced are ignored.
+    /// - Parameters:
+    ///   - path: where the schema is in `root`.
+    ///   - root: the schema that its references mean; `nil`: itself.
+    ///   - isBare: whether it is a string that is written without quotes; see ``bareString(_:)``.
+    ///   - isLenient: whether keywords that cannot be enforced are ignored.
     /// - Throws: `GrammarError` that names the keyword.
     static func part(
-        _ schema: JSONValue, json: JSONGrammar, isLenient: Bool = false, _ builder: inout GrammarBuilder
+        _ schema: JSONValue, at path: SchemaPath = .root, in root: JSONValue? = nil, isBare: Bool = false,
+        json: JSONGrammar, isLenient: Bool = false, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> GrammarBuilder.Part {
-        var compiler = JSONSchemaGrammar(schema, json, isLenient)
+        var compiler = JSONSchemaGrammar(root ?? schema, json, isLenient)
         swap(&compiler.builder, &builder)
         defer { swap(&compiler.builder, &builder) }
-        return try compiler.part([SchemaConjunct(schema: schema, path: .root)])
+        let conjuncts = [SchemaConjunct(schema: schema, path: path)]
+        return try isBare ? compiler.bareString(conjuncts) : compiler.part(conjuncts)
     }
 
     private init(_ root: JSONValue, _ json: JSONGrammar, _ isLenient: Bool) {
@@ -122,19 +128,38 @@ extension JSONSchemaGrammar {
         return .rule(rule)
     }
 
-    /// The target of a JSON pointer (RFC 6901) in the schema.
+    /// The target of a JSON pointer in the schema, percent-encoded (RFC 6901, section 6) or not.
     static func resolve(_ pointer: String, in root: JSONValue) -> JSONValue? {
         guard pointer == "#" || pointer.hasPrefix("#/") else { return nil }
         var value = root
-        for name in pointer.dropFirst().split(separator: "/") {
-            let name = String(name.replacing("~1", with: "/").replacing("~0", with: "~"))
-            let element = Int(name).flatMap { index in
-                value.array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
-            }
-            guard let next = value[name] ?? element else { return nil }
+        for name in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            guard let next = member(name, of: value) ?? member(percentDecoded(name), of: value) else { return nil }
             value = next
         }
         return value
+    }
+
+    private static func member(_ name: Substring, of value: JSONValue) -> JSONValue? {
+        let name = String(name.replacing("~1", with: "/").replacing("~0", with: "~"))
+        if let member = value[name] { return member }
+        guard let index = Int(name), let array = value.array, array.indices.contains(index) else { return nil }
+        return array[index]
+    }
+
+    private static func percentDecoded(_ text: Substring) -> Substring {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%"), rest.count >= 2,
+                let decoded = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            else {
+                bytes.append(byte)
+                continue
+            }
+            bytes.append(decoded)
+            rest = rest.dropFirst(2)
+        }
+        return Substring(String(decoding: bytes, as: UTF8.self))
     }
 
     mutating func resolve(_ pointer: String, _ path: SchemaPath) throws(GrammarError) -> JSONValue {

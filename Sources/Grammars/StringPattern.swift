@@ -96,10 +96,13 @@ struct StringPattern: Sendable {
         return nil
     }
 
-    /// The strings that it matches, negated or not, as written inside a JSON string.
+    /// The strings that it matches, negated or not.
     ///
+    /// - Parameter write: how the characters of an expression are written, by default inside a JSON string.
     /// - Throws: `GrammarError` that names what cannot be enforced.
-    func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
+    func part(
+        _ builder: inout GrammarBuilder, write: @escaping RegexGrammar.Writer = JSONGrammar.write
+    ) throws(GrammarError) -> GrammarBuilder.Part {
         switch kind {
         case .part(let part): return part
         case .texts(let texts):
@@ -111,7 +114,7 @@ struct StringPattern: Sendable {
                 })
         case .regex(let pattern, let searches):
             do throws(GrammarError) {
-                return try RegexGrammar.part(pattern, searches: searches, &builder, write: JSONGrammar.write)
+                return try RegexGrammar.part(pattern, searches: searches, &builder, write: write)
             } catch {
                 throw error.isLimit ? error : path.error(error.reason)
             }

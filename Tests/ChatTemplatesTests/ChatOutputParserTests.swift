@@ -82,6 +82,11 @@ private struct Parts: Equatable {
             text: "<tool_call>{\"name\": \"f\", \"arguments\": \"{\\\"n\\\": 1}\"}</tool_call>",
             parts: Parts(calls: ["f {\"n\": 1}"])),
         Case(text: "<tool_call>{\"name\": \"f\"}</tool_call>", parts: Parts(calls: ["f {}"])),
+        // A call that lacks a brace ends with its tag.
+        Case(
+            text:
+                "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1</tool_call>\n<tool_call>{\"name\":\"g\",\"arguments\":{\"b\":2}}</tool_call>",
+            parts: Parts(calls: ["f {\"a\":1", "g {\"b\":2}"])),
         Case(text: "<tool_call>{\"name\": \"f\", \"arguments\": {\"n\": [1, ", parts: Parts(calls: ["f {\"n\": [1, "])),
         Case(text: "<tool_call>{\"name\": \"f\", \"arguments\": {}}", parts: Parts(calls: ["f {}"])),
         Case(text: "<tool_call>{\"name\": \"f", parts: Parts(content: "<tool_call>{\"name\": \"f")),
@@ -235,6 +240,37 @@ private struct Parts: Equatable {
         #expect(parts == parse([text], test))
         #expect(parts.reasoning.utf8.count + parts.content.utf8.count + (parts.calls.first?.utf8.count ?? 0) > 3)
         #expect(seconds < 20, "\(seconds) s")
+    }
+
+    @Test(
+        arguments: [
+            #"{"type": ["string", "null"]}"#, #"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#,
+            ##"{"oneOf": [{"$ref": "#/$defs/zip"}, {"const": null}]}"##, ##"{"$ref": "#/$defs/optional"}"##,
+            #"{"enum": ["12345", "true", null]}"#,
+        ])
+    func `an optional string is text in every spelling of its schema`(schema: String) throws {
+        let parameters: JSONValue = [
+            "properties": ["s": try JSONValue(parsing: schema)],
+            "$defs": ["zip": ["enum": ["12345", "true"]], "optional": ["type": ["string", "null"]]],
+        ]
+        let tool: JSONValue = ["type": "function", "function": ["name": "f", "parameters": parameters]]
+        for (written, value) in [
+            ("12345", #""12345""#), ("true", #""true""#), ("null", "null"), (#""quoted""#, #""quoted""#),
+            ("a b", #""a b""#),
+        ] {
+            let text = "<tool_call><function=f><parameter=s>\n\(written)\n</parameter></function></tool_call>"
+            let parts = parse([text], Case(text: text, parts: Parts(), syntax: Self.xml), tools: [tool])
+            #expect(parts.calls == ["f {\"s\": \(value)}"])
+        }
+        // Others stay JSON.
+        for other in [#"{"type": ["string", "integer"]}"#, #"{"anyOf": [{"type": "string"}, {}]}"#] {
+            let tool: JSONValue = [
+                "function": ["name": "f", "parameters": ["properties": ["s": try JSONValue(parsing: other)]]]
+            ]
+            let text = "<tool_call><function=f><parameter=s>5</parameter></function></tool_call>"
+            let parts = parse([text], Case(text: text, parts: Parts(), syntax: Self.xml), tools: [tool])
+            #expect(parts.calls == ["f {\"s\": 5}"])
+        }
     }
 
     @Test func `parsing stops after the only requested call`() {

@@ -227,6 +227,20 @@ import Testing
         #expect(try reader.reads(#"<tool_call>{"name": "f", "arguments": {"x":1}}</tool_call>"#))
     }
 
+    @Test(
+        arguments: [
+            ("my%20type", "my type"), ("my%20type", "my%20type"), ("Page%5BUser%5D", "Page[User]"), ("%C3%A9", "é"),
+            ("a~1b%2F~0", "a/b/~"), ("", ""), ("50%", "50%"),
+        ])
+    func `references may be percent-encoded`(name: String, definition: String) throws {
+        let schema: JSONValue = [
+            "$ref": .string("#/$defs/\(name)"), "$defs": .object([definition: ["type": "string"]]),
+        ]
+        let reader = try GrammarReader(.jsonSchema(schema))
+        #expect(try reader.reads(#""a""#))
+        #expect(try !reader.reads("1"))
+    }
+
     // MARK: Hostile sizes
 
     static let hostile: [String] = {

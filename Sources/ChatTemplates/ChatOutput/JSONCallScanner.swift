@@ -93,6 +93,10 @@ struct JSONCallScanner: Sendable {
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
                 depth -= 1
                 if depth == 0 { return index + 1 }
+            case UInt8(ascii: "<"):
+                // No JSON has it outside of a string: the call ended too early.
+                depth = 0
+                return index
             default: break
             }
         }

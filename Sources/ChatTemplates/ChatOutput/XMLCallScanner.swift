@@ -142,27 +142,3 @@ struct XMLCallScanner: Sendable {
         return true
     }
 }
-
-/// The parameters of the tools that are strings, according to their schemas. Other parameters are JSON.
-struct ToolParameters: Sendable {
-    /// The names of string parameters for each tool.
-    private var texts: [String: Set<String>] = [:]
-    let isEmpty: Bool
-
-    init(_ tools: [JSONValue]) {
-        isEmpty = tools.isEmpty
-        for tool in tools {
-            guard let function = tool["function"], let name = function["name"]?.string else { continue }
-            for (key, schema) in function["parameters"]?["properties"]?.object ?? [:]
-            where schema["type"] == "string" || schema["enum"]?.array?.allSatisfy({ $0.string != nil }) == true {
-                texts[name, default: []].insert(key)
-            }
-        }
-    }
-
-    func value(_ bytes: [UInt8], of key: String, in tool: String) -> JSONValue {
-        let text = JSONValue.string(String(decoding: bytes, as: UTF8.self))
-        if texts[tool]?.contains(key) == true { return text }
-        return (try? JSONValue(parsing: bytes)) ?? text
-    }
-}

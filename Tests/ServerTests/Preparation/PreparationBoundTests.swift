@@ -111,6 +111,28 @@ import Testing
         #expect(error(try run(body, MemoryBudget(limit: 1 << 20), text: text)) == nil)
     }
 
+    @Test func `one tenant does not get all places for compiled grammars`() throws {
+        let grammars = try #require(try TextPipeline(directory: Fixtures.chatModel)).grammars
+        var held: [CompiledGrammar] = []
+        while held.count < GrammarCompiler.mostLive {
+            let source = GrammarSource.regex("a{\(held.count + 1)}")
+            guard let grammar = try? grammars.compile(source, beginsWithSpace: false, tenant: "a") else { break }
+            held.append(grammar)
+        }
+        #expect(held.count == GrammarCompiler.mostLive * 3 / 4)
+        #expect(throws: GrammarError.tooManyInUse) {
+            try grammars.compile(.regex("b"), beginsWithSpace: false, tenant: "a")
+        }
+        #expect(throws: Never.self) { try grammars.compile(.regex("b"), beginsWithSpace: false, tenant: "b") }
+        // A failure gives its place back.
+        for _ in 0..<GrammarCompiler.mostLive {
+            #expect(throws: GrammarError.self) {
+                try grammars.compile(.regex("("), beginsWithSpace: false, tenant: "b")
+            }
+        }
+        #expect(throws: Never.self) { try grammars.compile(.regex("c"), beginsWithSpace: false, tenant: "b") }
+    }
+
     @Test func `the length of bad words is limited`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let word = String(repeating: "a", count: 257)
