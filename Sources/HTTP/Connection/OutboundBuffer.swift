@@ -2,6 +2,8 @@
 struct OutboundBuffer {
     private var buffer = ByteBuffer()
     private let limit: Int
+    /// The size of a piece above the limit that the empty buffer got: it does not count until the buffer is empty again.
+    private var largePiece = 0
 
     init(limit: Int) {
         self.limit = limit
@@ -12,12 +14,13 @@ struct OutboundBuffer {
     var count: Int { buffer.count }
 
     /// Whether `count` more bytes may be pending. Any size fits an empty buffer, because a large piece does not mean that the
-    /// reader is slow.
+    /// reader is slow. The limit then applies to the pieces after it.
     func hasRoom(for count: Int) -> Bool {
-        buffer.isEmpty || buffer.count + count <= limit
+        buffer.isEmpty || buffer.count + count <= limit + largePiece
     }
 
     mutating func append(_ bytes: consuming [UInt8]) {
+        if buffer.isEmpty { largePiece = bytes.count > limit ? bytes.count : 0 }
         buffer.append(bytes)
     }
 

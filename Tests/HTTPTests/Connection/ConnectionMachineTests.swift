@@ -279,6 +279,20 @@ import Testing
         #expect(connection.outcomes == [.clientGone])
     }
 
+    @Test func `a large piece of a stream does not count against the bound`() {
+        var limits = ConnectionLimits()
+        limits.outboundBytes = 1000
+        var connection = MachineHarness(limits: limits)
+        connection.receive(get)
+        connection.startStream()
+        connection.kernelRoom = 0
+        connection.send(String(repeating: "x", count: 5000))
+        connection.send(String(repeating: "x", count: 100))
+        #expect(!connection.isClosed)
+        for _ in 0..<10 where !connection.isClosed { connection.send(String(repeating: "x", count: 100)) }
+        #expect(connection.isClosed && connection.outcomes == [.clientGone])
+    }
+
     @Test func `one whole reply may exceed the bound`() {
         var limits = ConnectionLimits()
         limits.outboundBytes = 1000
