@@ -24,6 +24,8 @@ struct GeneratingSequence {
     /// The number of draft tokens to propose, which adapts to the number of accepted ones.
     private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
+    /// The ids that cannot be sampled before the minimum number of tokens is reached.
+    let stopIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
     private var stopMatcher: StopMatcher?
 
@@ -31,6 +33,7 @@ struct GeneratingSequence {
     init(_ request: GenerationRequest, counts: TokenCounts, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
+        stopIDs = request.stop.tokenIDs.sorted() + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
         tokens = SequenceTokens(prompt: request.promptIDs)
         grammar = request.maxTokens > 0 ? request.grammar.map { GrammarChain($0) } : nil
         thinking = request.thinking
@@ -44,11 +47,6 @@ struct GeneratingSequence {
     }
 
     var generatedTokens: Int { tokens.generated.count }
-
-    /// The ids that cannot be sampled before the minimum number of tokens is reached.
-    var stopIDs: [Int32] {
-        Array(request.stop.tokenIDs) + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
-    }
 
     /// Whether the grammar is still computing which tokens may follow, or whether the sequence must end.
     var isPending: Bool { grammar?.isPending ?? false }

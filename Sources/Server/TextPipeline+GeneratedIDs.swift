@@ -13,31 +13,44 @@ extension TextPipeline {
     func encode(
         _ request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel
     ) throws(APIError) -> [Int32] {
+        let param = request.promptParameter
         let spans = try generatedSpans(of: request, in: runs)
-        guard !spans.isEmpty else {
-            return try encode(runs, request.options, param: request.promptParameter, for: model)
-        }
+        guard !spans.isEmpty else { return try encode(runs, request.options, param: param, for: model) }
         var options = request.options
         options.truncation = nil
-        var ids: [Int32] = []
-        var rest = runs[...]
-        var position = 0
-        for span in spans {
-            ids += try encode(
-                Self.take(span.bytes.lowerBound - position, from: &rest), options, param: request.promptParameter,
-                for: model)
-            ids += span.ids
-            _ = Self.take(span.bytes.count, from: &rest)
-            position = span.bytes.upperBound
+        let ids = try join(spans, in: runs) { piece, count throws(APIError) in
+            guard request.options.truncation != nil || count <= model.maxModelLength else {
+                throw .promptTooLong(param: param, atLeast: count, limit: model.maxModelLength)
+            }
+            return try encode(piece, options, param: param, for: model)
         }
-        ids += try encode(Array(rest), options, param: request.promptParameter, for: model)
-        return request.options.truncation?.cut(ids) ?? ids
+        return request.options.truncated(ids, for: model)
     }
 
-    /// Returns the ids of a rendered chat. It may have any length if no message has its original ids.
-    func ids(of request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel) throws(APIError) -> [Int32] {
-        guard request.messages.allSatisfy(\.tokenIDs.isEmpty) else { return try encode(request, runs, for: model) }
-        return tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
+    /// Returns the ids of a rendered chat of any length.
+    func ids(of request: ChatCompletionRequest, _ runs: [TextRun]) throws(APIError) -> [Int32] {
+        try join(generatedSpans(of: request, in: runs), in: runs) { piece, _ in
+            tokenizer.encode(piece, addSpecialTokens: request.options.addsSpecialTokens)
+        }
+    }
+
+    /// Returns the ids of the spans and of the text between them.
+    ///
+    /// - Parameter encode: encodes a piece of text. Its second argument is the number of ids before the piece.
+    private func join(
+        _ spans: [Span], in runs: [TextRun], encode: ([TextRun], Int) throws(APIError) -> [Int32]
+    ) throws(APIError) -> [Int32] {
+        var ids: [Int32] = []
+        var cutter = RunCutter(runs)
+        var position = 0
+        for span in spans {
+            if Cancellation.isRequested { throw .aborted }
+            ids += try encode(cutter.take(span.bytes.lowerBound - position), ids.count)
+            ids += span.ids
+            _ = cutter.take(span.bytes.count)
+            position = span.bytes.upperBound
+        }
+        return ids + (try encode(cutter.take(.max), ids.count))
     }
 
     private struct Span {
@@ -68,10 +81,13 @@ extension TextPipeline {
         }
         let text = Array(runs.map(\.text).joined().utf8)
         var spans: [Span] = []
+        var left = places[...]
         for number in numbers {
+            if Cancellation.isRequested { throw .aborted }
             let (ids, generated) = try generatedText(of: request.messages[number], at: "messages[\(number)].token_ids")
             let position = spans.last?.bytes.upperBound ?? 0
-            for place in places where place.lowerBound >= position {
+            left = left.drop { $0.lowerBound < position }
+            for place in left {
                 // The generated text may begin before the message's part of it, for instance with a reasoning tag.
                 let first = max(position, place.upperBound - generated.count)
                 let start = (first..<max(first, place.lowerBound + 1)).first { start in
@@ -106,19 +122,31 @@ extension TextPipeline {
         }
         return (ids, Array(text.utf8))
     }
+}
 
-    /// Takes `bytes` bytes from the runs.
-    private static func take(_ bytes: Int, from runs: inout ArraySlice<TextRun>) -> [TextRun] {
+/// Cuts runs at byte offsets, from the front: each byte is copied once.
+private struct RunCutter {
+    private let runs: [TextRun]
+    /// The current run, and how many of its bytes were taken.
+    private var (index, used) = (0, 0)
+
+    init(_ runs: [TextRun]) {
+        self.runs = runs
+    }
+
+    /// The next `bytes` bytes, or all that are left.
+    mutating func take(_ bytes: Int) -> [TextRun] {
         var taken: [TextRun] = []
         var room = bytes
-        while room > 0, var run = runs.popFirst() {
-            let utf8 = Array(run.text.utf8)
-            if utf8.count > room {
-                runs = [TextRun(text: String(decoding: utf8[room...], as: UTF8.self), isTrusted: run.isTrusted)] + runs
-                run.text = String(decoding: utf8[..<room], as: UTF8.self)
-            }
-            room -= min(room, utf8.count)
-            taken.append(run)
+        while room > 0, index < runs.count {
+            let utf8 = runs[index].text.utf8
+            let start = utf8.index(utf8.startIndex, offsetBy: used)
+            let count = min(room, utf8.count - used)
+            let part = utf8[start..<utf8.index(start, offsetBy: count)]
+            taken.append(TextRun(text: String(decoding: part, as: UTF8.self), isTrusted: runs[index].isTrusted))
+            room -= count
+            used += count
+            if used == utf8.count { (index, used) = (index + 1, 0) }
         }
         return taken
     }

@@ -69,7 +69,7 @@ extension TextPipeline {
             }
         }
         let all = tokenizer.encode(runs, addSpecialTokens: options.addsSpecialTokens)
-        let ids = options.truncation?.cut(all) ?? all
+        let ids = options.truncated(all, for: model)
         if let id = ids.first(where: { $0 >= model.vocabularySize }) {
             let token = tokenizer.token(of: id)?.excerpt ?? ""
             throw .invalid(

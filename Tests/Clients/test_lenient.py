@@ -57,7 +57,7 @@ def prompt_tokens(reply):
 UNKNOWN = {
     "keep_alive": "5m", "chat_id": "c1", "session_id": "s1", "provider": {"order": ["a"]}, "cache_prompt": True,
     "num_ctx": 4096, "options": {"num_ctx": 4096}, "transforms": ["middle-out"], "models": ["a", "b"], "route": "fallback",
-    "plugins": [{"id": "web"}], "usage": {"include": True}, "mirostat": 0, "mirostat_tau": 5.0, "typical_p": 1.0,
+    "plugins": [{"id": "web"}], "usage": {"include": True}, "mirostat_tau": 5.0, "mirostat_eta": 0.1,
     "tfs_z": 1.0, "n_keep": 0, "slot_id": -1, "id_slot": -1, "penalize_nl": False, "n_probs": 0, "features": {},
     "background_tasks": {}, "stream_interval": 4, "safe_prompt": False, "prompt_mode": "reasoning",
     "web_search_options": {}, "search_parameters": {"mode": "auto"},
@@ -124,7 +124,7 @@ def test_ignored_fields_are_counted_and_logged_once_for_each_name():
 
 @pytest.mark.parametrize("fields", [
     {"logits_processors": ["x"]}, {"prompt_embeds": "x"}, {"use_beam_search": True}, {"modalities": ["audio"]},
-    {"response_format": {"type": "xml"}}, {"chat_template": "{{ 1 }}"}, {"echo": True},
+    {"response_format": {"type": "xml"}}, {"chat_template": "{{ 1 }}"}, {"echo": True}, {"mirostat": 2}, {"typical_p": 0.5},
 ])
 def test_what_would_change_the_answer_stays_a_400(lenient, fields):
     reply = chat(lenient, **fields)
@@ -136,6 +136,7 @@ def test_what_would_change_the_answer_stays_a_400(lenient, fields):
     {"stream_options": {"include_usage": True}}, {"functions": []}, {"seed": 2**64 - 1}, {"top_p": 0}, {"max_tokens": -1},
     {"top_k": 0}, {"enable_thinking": False}, {"thinking": {"type": "disabled"}}, {"repeat_penalty": 1.1},
     {"reasoning": {"effort": "low"}}, {"store": True}, {"metadata": {"a": "b"}}, {"n_predict": 4},
+    {"mirostat": 0, "typical_p": 1.0}, {"grammar": 'root ::= "a"'}, {"json_schema": {"type": "object", "properties": {}}},
     {"response_format": {"type": "json_object", "schema": {"type": "object", "properties": {}}}},
 ])
 def test_what_has_a_meaning_here_is_honoured_without_being_told(lenient, fields):

@@ -19,7 +19,7 @@ NOT_OFFERED = {
     "guided_grammar", "user", "metadata", "store", "service_tier", "prompt_cache_key", "safety_identifier", "verbosity",
     "modalities", "echo", "prediction", "request_id", "truncation_side", "prompt_cache_retention",
     # Other names of parameters that it has.
-    "n_predict", "repeat_penalty", "enable_thinking", "thinking", "reasoning", "functions", "function_call",
+    "json_schema", "grammar", "regex", "ebnf", "n_predict", "repeat_penalty", "enable_thinking", "thinking", "reasoning", "functions", "function_call",
 }
 
 

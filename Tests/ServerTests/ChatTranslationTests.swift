@@ -1,5 +1,6 @@
 import Engine
 import JSON
+import Scheduling
 import TestSupport
 import Testing
 
@@ -69,6 +70,54 @@ import Testing
             #"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "It"}], "max_tokens": 1}"#
         )
         #expect(request.body["continue_final_message"] == true)
+    }
+
+    @Test func `max_output_tokens is reduced to the remaining context`() throws {
+        let request = try ChatCompletionRequest(response(#"{"input": "q", "max_output_tokens": 100}"#), for: .sample)
+        var random = SeededGenerator(seed: 1)
+        let sequences = try request.options.generationRequests(
+            promptIDs: [[Int32](repeating: 1, count: ServedModel.sample.maxModelLength - 10)], firstID: SequenceID(1),
+            endpoint: .responses, model: .sample, using: &random)
+        #expect(sequences.map(\.maxTokens) == [10])
+    }
+
+    @Test(arguments: [
+        #"" ""#, "\"\"", #"[{"type": "tool_use", "id": "1", "name": "f", "input": {}}]"#,
+    ])
+    func `a last message without text is not continued`(content: String) throws {
+        let body = #"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": \#(content)}]}"#
+        let request = try MessagesRequest.translate(JSONValue(parsing: body), for: .sample, counts: true)
+        #expect(request.body["continue_final_message"] == nil)
+        #expect(try ChatCompletionRequest(request, for: .sample).addsGenerationPrompt)
+        let chat: JSONObject = [
+            "messages": [["role": "user", "content": "q"], ["role": "assistant", "content": " \n"]],
+            "continue_final_message": true,
+        ]
+        let error = #expect(throws: APIError.self) { try ChatCompletionRequest(.object(chat), for: .sample) }
+        #expect(error?.param == "continue_final_message")
+    }
+
+    @Test func `an error of stop_sequences names it`() throws {
+        let long = String(repeating: "x", count: 5000)
+        let turn = #""messages": [{"role": "user", "content": "q"}], "max_tokens": 1"#
+        let error = #expect(throws: APIError.self) { try message("{\(turn), \"stop_sequences\": [\"\(long)\"]}") }
+        #expect(error?.param == "stop_sequences" && error?.message.contains("4096 bytes, not 5000") == true)
+    }
+
+    @Test func `encrypted reasoning of other servers is reported by one name`() throws {
+        let body: JSONObject = [
+            "messages": [
+                ["role": "user", "content": "q"],
+                [
+                    "role": "assistant",
+                    "content": [["type": "redacted_thinking", "data": "x"], ["type": "text", "text": "a"]],
+                ],
+            ],
+            "max_tokens": 1,
+        ]
+        let names = ["messages.content.redacted_thinking"]
+        #expect(try ChatCompletionRequest(.object(body), for: .lenient).ignored.names == names)
+        #expect(try MessagesRequest.translate(.object(body), for: .lenient).policy.ignored.names == names)
     }
 
     @Test func `reasoning is shown only on request`() throws {

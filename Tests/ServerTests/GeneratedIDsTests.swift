@@ -1,5 +1,7 @@
+import Basics
 import Engine
 import JSON
+import Synchronization
 import TestSupport
 import Testing
 
@@ -72,6 +74,75 @@ import Testing
         #expect(error?.param == "messages[1].token_ids")
         let unknown = #expect(throws: APIError.self) { try ids([Self.question, message("x", [4000])]) }
         #expect(unknown?.param == "messages[1].token_ids[0]")
+    }
+
+    private var roomyModel: ServedModel {
+        var model = model
+        model.maxModelLength = 1_000_000
+        return model
+    }
+
+    /// A conversation in which all messages but the first have ids.
+    private func conversation(_ count: Int) throws -> ChatCompletionRequest {
+        let turn = message("hello", try letters("hello"))
+        return try ChatCompletionRequest(
+            ["messages": .array([Self.question] + Array(repeating: turn, count: count))], for: roomyModel)
+    }
+
+    /// Stops work after some questions, and counts the later ones.
+    private final class QuestionCount: CancellationToken {
+        private let questions = Mutex(0)
+        private let most: Int
+
+        init(atMost most: Int = .max) {
+            self.most = most
+        }
+
+        var count: Int { questions.withLock { $0 } }
+
+        func shouldStop() -> Bool {
+            questions.withLock { questions in
+                questions += 1
+                return questions > most
+            }
+        }
+    }
+
+    @Test func `a conversation with more ids than the context is not encoded to its end`() throws {
+        let request = try conversation(1000)
+        let runs = try text.render(request)
+        #expect {
+            try text.encode(request, runs, for: model)
+        } throws: {
+            guard case .promptTooLong("messages", let tokens, 2048) = $0 as? APIError else { return false }
+            return 2049...2200 ~= tokens
+        }
+    }
+
+    @Test func `encoding many messages ends with its request`() throws {
+        let request = try conversation(1000)
+        let runs = try text.render(request)
+        // The first of these ends while the messages are encoded, so that many questions are left.
+        let (some, all) = (QuestionCount(), QuestionCount())
+        Cancellation.$token.withValue(some) { _ = try? text.encode(request, runs, for: model) }
+        _ = try Cancellation.$token.withValue(all) { try text.encode(request, runs, for: roomyModel) }
+        #expect(all.count > some.count + 500)
+        let stopped = QuestionCount(atMost: some.count + 50)
+        Cancellation.$token.withValue(stopped) {
+            #expect(throws: APIError.aborted) { try text.encode(request, runs, for: roomyModel) }
+        }
+        #expect(stopped.count < some.count + 100)
+    }
+
+    @Test func `counting a conversation that is too long works with and without ids`() throws {
+        let own = text.tokenizer.encode("hello", addSpecialTokens: false)
+        let long: JSONValue = ["role": "user", "content": .string(String(repeating: "hello ", count: 4000))]
+        let counts = try [message("hello", own), ["role": "assistant", "content": "hello"]].map { turn in
+            let request = try ChatCompletionRequest(
+                ["messages": [Self.question, turn, long]], for: model)
+            return try text.ids(of: request, text.render(request)).count
+        }
+        #expect(counts[0] > 2048 + 64 && counts[0] == counts[1])
     }
 
     @Test func `the next turn finds a reply in the cache that its text would not find`() async throws {

@@ -118,6 +118,34 @@ import Testing
         #expect(body["output"]?[0]?["status"] == "incomplete" && events.last?["type"] == "response.incomplete")
     }
 
+    @Test(arguments: 0..<10)
+    func `the end of each item is the item of the whole response, also if it is cut`(seed: UInt64) throws {
+        let cut = "<think>why</think>Well.<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"lon"
+        for text in ["Hello", cut] {
+            let (body, events) = try replies(.responses, text, finish: .length, seed: seed)
+            let done = events.filter { $0["type"] == "response.output_item.done" }.map { $0["item"] ?? .null }
+            #expect(done == body["output"]?.array)
+            #expect(done.last?["status"] == "incomplete")
+            #expect(done.dropLast().allSatisfy { $0["status"] == "completed" })
+        }
+    }
+
+    @Test func `a response repeats its request, whole and streamed`() throws {
+        let fields: JSONObject = [
+            "metadata": ["a": "b\n\"é\""], "user": "me", "temperature": 0.7, "instructions": "i",
+            "tools": [["type": "function", "name": "f", "parameters": ["type": "object"]]],
+        ]
+        var whole = try makeStream(.responses, fields)
+        var stream = try makeStream(.responses, fields.merging(["stream": true]))
+        let event = event(0, "x", ids: [7], finish: .stop(.endOfSequence))
+        _ = whole.receive(event)
+        let events = try namedEvents(stream.receive(event))
+        for response in [whole.body, events[0]["response"], events[1]["response"], events.last?["response"]] {
+            for (name, value) in fields { #expect(response?[name] == value, "\(name)") }
+        }
+        #expect(events.last?["response"] == whole.body && events[0]["response"]?["usage"] == JSONValue.null)
+    }
+
     @Test func `truncated arguments are not an object`() throws {
         let cut = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"lon"
         let (body, _) = try replies(.messages, cut, finish: .length, seed: 2)

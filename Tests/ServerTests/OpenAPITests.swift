@@ -113,6 +113,8 @@ import Testing
                     body["messages"] = [["role": "assistant", "content": "x"]]
                 }
                 if name == "model", sample.string != nil { continue }
+                // The document does not know the model's width.
+                if name == "dimensions", sample.integer != nil { continue }
                 let violations = validator.violations(of: .object(body), against: schema)
                 var refusal: APIError?
                 do { try decode(.object(body), endpoint) } catch { refusal = error }

@@ -35,10 +35,10 @@ import Testing
         let offsets = (logprobs["text_offset"]?.array ?? []).compactMap(\.integer)
         #expect(offsets[promptIDs.count] == Self.story.unicodeScalars.count)
 
-        let stream = try await server.post("/v1/completions", request(["echo": true, "logprobs": 2, "stream": true]))
+        let stream = try await server.post("/v1/completions", request(["echo": true, "stream": true]))
         #expect(stream.streamedText() == Self.story + generated)
-        let streamed = stream.chunks.flatMap { $0["choices"]?[0]?["logprobs"]?["token_logprobs"]?.array ?? [] }
-        #expect(streamed == own)
+        let both = try await server.post("/v1/completions", request(["echo": true, "logprobs": 2, "stream": true]))
+        #expect(both.status == 400 && both.json["error"]?["param"] == "echo")
         let silent = try await server.post("/v1/completions", request(["echo": true]))
         #expect(silent.json["choices"]?[0]?["text"]?.string == Self.story + generated)
         #expect(silent.json["choices"]?[0]?["logprobs"] == .null)
@@ -162,6 +162,11 @@ import Testing
         #expect(try await prompt(["truncate_prompt_tokens": 9]) == [5, 6, 7, 8, 9])
         let long = JSONValue.string(String(repeating: Self.story, count: 2000))
         #expect(try await prompt(["prompt": long, "truncate_prompt_tokens": -1])?.count == 2047)
+        let ids = JSONValue.array(JSONArray(count: 5000) { _ in 5 })
+        let roomy = try await prompt(["prompt": ids, "truncate_prompt_tokens": -1, "max_tokens": 64])
+        #expect(roomy?.count == 2048 - 64)
+        let embedding = try await server.post("/v1/embeddings", ["input": ids, "truncate_prompt_tokens": -1])
+        #expect(embedding.json["usage"]?["prompt_tokens"] == 2048)
         await server.stop()
     }
 

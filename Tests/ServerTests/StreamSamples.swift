@@ -47,7 +47,8 @@ extension StreamSamples {
         let prepared = RequestPreparation.Prepared(
             options: options, promptIDs: prompts, formatter: formatter, parsing: parsing, promptTexts: promptTexts)
         return ResponseStream(
-            prepared, ResponseHead(requestID: "7", created: 5, model: "tiny"), firstSequence: SequenceID(100),
+            prepared, ResponseHead(requestID: "7", objectID: "7", created: 5, model: "tiny"),
+            firstSequence: SequenceID(100),
             names: names, arrival: arrival)
     }
 

@@ -131,8 +131,8 @@ struct MessagesContent {
                 _ = try reader.string("signature")
                 reasoning.append(text)
             case "redacted_thinking":
-                // Encrypted reasoning of another server, which only that server can decrypt.
-                try reader.ignore("data")
+                try MessageContent.ignoreRedactedThinking(at: path, policy)
+                continue
             case "tool_use":
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
                 guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }

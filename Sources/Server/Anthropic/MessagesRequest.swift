@@ -21,8 +21,10 @@ package enum MessagesRequest {
             formatter: MessagesFormatter(maxTokens: maxTokens))
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
-        // If the last message is from the assistant, it is the beginning of the reply.
-        if messages.last?.role == .assistant { request.body["continue_final_message"] = true }
+        // If the last message is text from the assistant, it is the beginning of the reply.
+        if let last = messages.last, last.role == .assistant, last.hasText {
+            request.body["continue_final_message"] = true
+        }
         request.body["stop"] = try stopSequences(&reader)
         try readThinking(&reader, &request)
         try readOutput(&reader, &request)
@@ -42,9 +44,12 @@ extension MessagesRequest {
                 message: "'stop_sequences' must contain at most \(most) strings, not \(texts.count).")
         }
         for (index, text) in texts.enumerated() {
-            guard try !text.requireString(at: "stop_sequences[\(index)]").isEmpty else {
+            let bytes = try text.requireString(at: "stop_sequences[\(index)]").utf8.count
+            let mostBytes = GenerationOptions.maximumStopStringBytes
+            guard 1...mostBytes ~= bytes else {
                 throw .invalid(
-                    param: "stop_sequences", message: "'stop_sequences' must not hold an empty string.")
+                    param: "stop_sequences",
+                    message: "'stop_sequences' must contain strings of 1 to \(mostBytes) bytes, not \(bytes).")
             }
         }
         return .array(texts)

@@ -66,7 +66,7 @@ struct ChatFormatter: ResponseFormatter {
         _ number: Int, name: String, arguments: String, choice: Int, _ head: ResponseHead
     ) -> JSONObject {
         [
-            "id": .string("call_\(head.requestID)_\(choice)_\(number)"), "type": "function",
+            "id": .string("call_\(head.objectID)_\(choice)_\(number)"), "type": "function",
             "function": ["name": .string(name), "arguments": .string(arguments)],
         ]
     }

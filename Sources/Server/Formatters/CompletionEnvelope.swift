@@ -25,7 +25,7 @@ struct CompletionEnvelope: Sendable {
     /// Returns the members before the choices.
     private func head(_ response: ResponseState, object: String) -> JSONObject {
         var head: JSONObject = [
-            "id": .string(idPrefix + response.head.requestID), "object": .string(object),
+            "id": .string(idPrefix + response.head.objectID), "object": .string(object),
             "created": .integer(response.head.created), "model": .string(response.head.model),
         ]
         if response.options.namesServiceTier { head["service_tier"] = "default" }

@@ -56,7 +56,7 @@ extension MessagesFormatter {
     /// The message at the beginning, without content.
     private static func message(_ response: ResponseState) -> JSONObject {
         [
-            "id": .string("msg_\(response.head.requestID)"), "type": "message", "role": "assistant",
+            "id": .string("msg_\(response.head.objectID)"), "type": "message", "role": "assistant",
             "model": .string(response.head.model), "content": [], "stop_reason": .null, "stop_sequence": .null,
             "usage": json(response.usage),
         ]
@@ -94,7 +94,7 @@ extension MessagesFormatter {
         case .text: ["type": "text", "text": .string(item.text)]
         case .call(_, let name):
             [
-                "type": "tool_use", "id": .string("toolu_\(head.requestID)_\(number)"), "name": .string(name),
+                "type": "tool_use", "id": .string("toolu_\(head.objectID)_\(number)"), "name": .string(name),
                 "input": input(item.text),
             ]
         }

@@ -4,8 +4,9 @@ import JSON
 
 /// Writes responses in the format of OpenAI's Responses API: output items, and numbered events that add, extend and finish them.
 struct ResponsesFormatter: ItemizedFormatter {
-    /// The request's parameters, which the response repeats.
-    private let echo: JSONObject
+    /// The request's parameters, which the response repeats: the members of an object as text. A stream repeats them three
+    /// times, and they may have megabytes, so they are serialized once, off the event loop.
+    private let echo: [UInt8]
     /// The tools as the client declared them.
     private let tools: ToolSet
     /// The input of the call that is being streamed, if it calls a custom tool.
@@ -24,26 +25,28 @@ struct ResponsesFormatter: ItemizedFormatter {
             "top_logprobs": 0, "top_p": .null, "truncation": "disabled", "user": .null,
         ]
         for name in Array(echo.names) {
-            // Detached, because the formatter outlives the request's text.
-            if let value = request[name], !value.isNull { echo[name] = value.detached }
+            if let value = request[name], !value.isNull { echo[name] = value }
         }
-        echo["store"] = nil
-        self.echo = echo
+        self.echo = Array(JSONValue.object(echo).serialized.dropFirst().dropLast())
         self.tools = tools.namesOnly
     }
 
-    var memoryBytes: Int { JSONValue.object(echo).memoryBytes }
+    var memoryBytes: Int { echo.count }
     var repeatsOutput: Bool { true }
     var listsTextTokens: Bool { true }
 
     func body(of response: ResponseState) -> JSONValue {
-        json(response, response.items, finish: response.finish)
+        var json = head(response, response.items, finish: response.finish)
+        let echo = try? JSONValue(parsing: [UInt8(ascii: "{")] + echo + [UInt8(ascii: "}")])
+        for (name, value) in echo?.object ?? [:] { json[name] = value }
+        for (name, value) in tail(response, finish: response.finish) { json[name] = value }
+        return .object(json)
     }
 
     mutating func begin(_ response: ResponseState, to output: inout [UInt8]) {
-        let response = json(response, [], finish: nil)
-        write(["type": "response.created", "response": response], to: &output)
-        write(["type": "response.in_progress", "response": response], to: &output)
+        for type in ["response.created", "response.in_progress"] {
+            write(type, head(response, [], finish: nil), tail(response, finish: nil), to: &output)
+        }
     }
 
     mutating func open(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
@@ -76,6 +79,7 @@ struct ResponsesFormatter: ItemizedFormatter {
 
     mutating func close(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
         let (item, head) = (response.items[number], response.head)
+        let isCut = response.finish == .length && number == response.items.count - 1
         var event: JSONObject = ["type": .string(item.kind.event + ".done")]
         switch item.kind {
         case .call where isCustom(item):
@@ -98,61 +102,67 @@ struct ResponsesFormatter: ItemizedFormatter {
         write(
             [
                 "type": "response.output_item.done", "output_index": .integer(number),
-                "item": json(of: item, number: number, head, status: "completed", logprobs: logprobs),
+                "item": json(
+                    of: item, number: number, head, status: isCut ? "incomplete" : "completed", logprobs: logprobs),
             ], to: &output)
     }
 
     mutating func end(_ response: ResponseState, _ finish: FinishReason, to output: inout [UInt8]) {
         let type = finish == .length ? "response.incomplete" : "response.completed"
         write(
-            ["type": .string(type), "response": json(response, response.items, finish: finish)], to: &output)
+            type, head(response, response.items, finish: finish), tail(response, finish: finish), to: &output)
     }
 
     mutating func fail(_ error: APIError, _ response: ResponseState, to output: inout [UInt8]) {
-        var response = json(response, response.items, finish: nil).object ?? [:]
-        response["status"] = "failed"
-        response["error"] = ["code": "server_error", "message": .string(error.message)]
-        write(["type": "response.failed", "response": .object(response)], to: &output)
+        var head = head(response, response.items, finish: nil)
+        head["status"] = "failed"
+        head["error"] = ["code": "server_error", "message": .string(error.message)]
+        write("response.failed", head, tail(response, finish: nil), to: &output)
     }
 }
 
 extension ResponsesFormatter {
-    /// - Parameter finish: how the response ended; `nil` if it is in progress or has failed, so that its usage is not known.
-    private func json(_ response: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONValue {
-        let (state, head) = (response, response.head)
+    /// The members of a response before the request's parameters.
+    ///
+    /// - Parameter finish: how the response ended; `nil` if it is in progress or has failed.
+    private func head(_ state: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONObject {
+        let head = state.head
         let isCut = finish == .length
-        let usage = finish == nil ? nil : response.usage
-        var response: JSONObject = [
-            "id": .string("resp_\(head.requestID)"), "object": "response", "created_at": .integer(head.created),
+        var members: JSONObject = [
+            "id": .string("resp_\(head.objectID)"), "object": "response", "created_at": .integer(head.created),
             "status": .string(finish == nil ? "in_progress" : isCut ? "incomplete" : "completed"),
             "background": false, "error": .null,
             "incomplete_details": isCut ? ["reason": "max_output_tokens"] : .null, "model": .string(head.model),
         ]
-        response["output"] = .array(
+        members["output"] = .array(
             items.enumerated().map { number, item in
                 let status = isCut && number == items.count - 1 ? "incomplete" : "completed"
                 return json(
                     of: item, number: number, head, status: status,
                     logprobs: state.logprobs.entries(of: state.tokens(of: number)))
             })
-        for (name, value) in echo { response[name] = value }
-        response["service_tier"] = "default"
-        response["store"] = false
-        response["usage"] =
-            usage.map { usage in
-                [
-                    "input_tokens": .integer(usage.promptTokens),
-                    "input_tokens_details": ["cached_tokens": .integer(usage.cachedTokens)],
-                    "output_tokens": .integer(usage.completionTokens),
-                    "output_tokens_details": ["reasoning_tokens": .integer(usage.reasoningTokens)],
-                    "total_tokens": .integer(usage.promptTokens + usage.completionTokens),
-                ]
-            } ?? .null
-        return .object(response)
+        return members
+    }
+
+    /// The members of a response after the request's parameters.
+    ///
+    /// - Parameter finish: how the response ended; `nil` if it is in progress or has failed, so that its usage is not known.
+    private func tail(_ response: ResponseState, finish: FinishReason?) -> JSONObject {
+        var tail: JSONObject = ["service_tier": "default", "store": false, "usage": .null]
+        guard finish != nil else { return tail }
+        let usage = response.usage
+        tail["usage"] = [
+            "input_tokens": .integer(usage.promptTokens),
+            "input_tokens_details": ["cached_tokens": .integer(usage.cachedTokens)],
+            "output_tokens": .integer(usage.completionTokens),
+            "output_tokens_details": ["reasoning_tokens": .integer(usage.reasoningTokens)],
+            "total_tokens": .integer(usage.promptTokens + usage.completionTokens),
+        ]
+        return tail
     }
 
     private static func id(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
-        .string("\(item.kind.idPrefix)_\(head.requestID)_\(number)")
+        .string("\(item.kind.idPrefix)_\(head.objectID)_\(number)")
     }
 
     /// - Parameters:
@@ -173,7 +183,7 @@ extension ResponsesFormatter {
             json["type"] = "message"
             json["role"] = "assistant"
             json["content"] = content
-        case .call(_, let name): describe(item, name, &json, callID: "call_\(head.requestID)_\(number)")
+        case .call(_, let name): describe(item, name, &json, callID: "call_\(head.objectID)_\(number)")
         }
         return .object(json)
     }
@@ -221,6 +231,20 @@ extension ResponsesFormatter {
         case .call: break
         }
         write(event, to: &output)
+    }
+
+    /// Writes an event with the whole response.
+    private mutating func write(_ type: String, _ head: JSONObject, _ tail: JSONObject, to output: inout [UInt8]) {
+        var data = Array("{\"type\":\"\(type)\",\"response\":".utf8)
+        data += JSONValue.object(head).serialized.dropLast()
+        data.append(UInt8(ascii: ","))
+        data += echo
+        data.append(UInt8(ascii: ","))
+        data += JSONValue.object(tail).serialized.dropFirst()
+        data += ",\"sequence_number\":\(sequenceNumber)}".utf8
+        sequenceNumber += 1
+        output += "event: \(type)\n".utf8
+        ServerSentEvents.append(data, to: &output)
     }
 
     private mutating func write(_ event: JSONObject, to output: inout [UInt8]) {

@@ -3,8 +3,9 @@ import JSON
 
 /// The properties that are the same in all parts of one response.
 struct ResponseHead: Sendable, Hashable {
-    /// The id of the request, from which the ids of the response and its items are derived.
     var requestID: String
+    /// From which the ids of the response and its items are derived; see ``RequestID/objectID``.
+    var objectID: String
     /// Unix time in seconds.
     var created: Int
     var model: String

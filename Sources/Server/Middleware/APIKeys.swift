@@ -14,6 +14,8 @@ public struct APIKeys: Sendable {
     }
 
     private var keys: [Key] = []
+    /// The index of the last key with each digest. Keys are looked up on the event loop, so a lookup must be fast.
+    private var places: [[UInt8]: Int] = [:]
     /// Set by ``revoke(missingFrom:)``: if no key is left, the server must reject all requests instead of accepting all.
     private var isClosed = false
 
@@ -34,8 +36,7 @@ public struct APIKeys: Sendable {
             guard !key.isEmpty, key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
                 throw Flaw(reason: "the key of '\(name)' must be printable ASCII without spaces")
             }
-            keys.append(Key(name: name, digest: Self.digest(of: key), limits: limits))
-            return
+            return append(Key(name: name, digest: Self.digest(of: key), limits: limits))
         }
         let digits = Array(key.dropFirst(prefix.count).utf8)
         let digest = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
@@ -44,7 +45,18 @@ public struct APIKeys: Sendable {
         guard digits.count == 64, digest.count == 32 else {
             throw Flaw(reason: "the digest of '\(name)' must be 64 hexadecimal digits")
         }
-        keys.append(Key(name: name, digest: digest, limits: limits))
+        append(Key(name: name, digest: digest, limits: limits))
+    }
+
+    private mutating func append(_ key: Key) {
+        places[key.digest] = keys.count
+        keys.append(key)
+    }
+
+    private mutating func removeAll(where isRevoked: (Key) -> Bool) {
+        let kept = keys.filter { !isRevoked($0) }
+        (keys, places) = ([], [:])
+        for key in kept { append(key) }
     }
 
     /// Adds the keys of a file: each line has a name, a space and a key, and optionally `requests-per-minute=60`,
@@ -105,13 +117,13 @@ public struct APIKeys: Sendable {
     mutating func revoke(missingFrom current: APIKeys) -> Int {
         let digests = Set(current.keys.map(\.digest))
         let count = keys.count
-        keys.removeAll { $0.isFromFile && !digests.contains($0.digest) }
+        removeAll { $0.isFromFile && !digests.contains($0.digest) }
         isClosed = true
         return count - keys.count
     }
 
     mutating func removeAllFromFile() {
-        keys.removeAll(where: \.isFromFile)
+        removeAll(where: \.isFromFile)
     }
 
     private static func limits(_ words: ArraySlice<Substring>) throws(Flaw) -> RateLimits {
@@ -142,20 +154,14 @@ public struct APIKeys: Sendable {
     }
 
     /// Returns the key of a request, or `nil` if it has no known key. Looks in `Authorization: Bearer` (RFC 6750), then in
-    /// Anthropic's `x-api-key`, because a proxy may have put its own credentials into the former. Takes the same time for every
-    /// wrong key.
+    /// Anthropic's `x-api-key`, because a proxy may have put its own credentials into the former. O(1).
     func key(in fields: HTTPFields) -> Key? {
         Self.given(in: fields).lazy.compactMap(key).first
     }
 
+    /// The time of the search depends on the digest only, which reveals nothing about other keys.
     private func key(_ given: String) -> Key? {
-        let digest = Self.digest(of: given)
-        var found: Key?
-        for key in keys {
-            let difference = zip(key.digest, digest).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
-            if difference == 0 { found = key }
-        }
-        return found
+        places[Self.digest(of: given)].map { keys[$0] }
     }
 
     static func isGiven(in fields: HTTPFields) -> Bool { !given(in: fields).isEmpty }

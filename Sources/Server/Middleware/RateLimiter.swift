@@ -11,12 +11,11 @@ public struct RateLimits: Sendable, Hashable {
 
     public init() {}
 
-    /// These limits, with missing ones from `defaults`.
+    /// These limits, with missing rates from `defaults`.
     func filled(from defaults: RateLimits) -> RateLimits {
         var limits = self
         limits.requestsPerMinute = requestsPerMinute ?? defaults.requestsPerMinute
         limits.tokensPerMinute = tokensPerMinute ?? defaults.tokensPerMinute
-        limits.minimumPriority = minimumPriority ?? defaults.minimumPriority
         return limits
     }
 }

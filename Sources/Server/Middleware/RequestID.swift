@@ -1,17 +1,20 @@
 import HTTPTypes
 
-/// The id of a request in logs, replies (`x-request-id`) and object ids: the client's own if it is valid.
+/// The id of a request in logs and replies (`x-request-id`): the client's own if it is valid.
 struct RequestID: Sendable, CustomStringConvertible {
     static let field = HTTPField.Name("x-request-id")
 
     let description: String
+    /// The basis of the ids of objects in the reply, which are unique also if a client sends its id with several requests.
+    let objectID: String
 
     /// Uses the client's id if it has 1 to 128 letters, digits, `-`, `_` or `.`, otherwise generates one.
     init(_ fields: HTTPFields, from source: inout RequestIDSource) {
+        objectID = source.next()
         if let field = Self.field, let given = fields[field], Self.isHarmless(given) {
             description = given
         } else {
-            description = source.next()
+            description = objectID
         }
     }
 

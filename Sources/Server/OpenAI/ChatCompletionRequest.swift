@@ -48,7 +48,7 @@ package struct ChatCompletionRequest: Sendable {
         }
         // The template writes the special tokens itself.
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
-        options.maxTokens = try Self.maxTokens(&reader)
+        try options.readMaxTokens(&reader, atLeast: 1)
         options.logprobs = try Self.logprobs(&reader)
         messages = givenMessages ?? []
         if let values {
@@ -110,8 +110,7 @@ extension ChatCompletionRequest {
                 param: "continue_final_message",
                 message: "'continue_final_message' and 'add_generation_prompt' cannot be used together.")
         }
-        guard let last = messages.last, last.role == .assistant, let text = last.json["content"]?.string, !text.isEmpty
-        else {
+        guard let last = messages.last, last.role == .assistant, last.hasText else {
             throw .invalid(
                 param: "continue_final_message",
                 message: "'continue_final_message' requires that the last message is an assistant message with text.")
@@ -124,21 +123,6 @@ extension ChatCompletionRequest {
             throw .wrongType(document, at: "documents[\(index)]", expected: "an object")
         }
         return documents
-    }
-
-    /// Reads `max_completion_tokens`, its older name or llama.cpp's. -1 means as many tokens as fit.
-    private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
-        var limit: (name: String, tokens: Int)?
-        for name in ["max_completion_tokens", "max_tokens", "n_predict"] {
-            guard let tokens = try reader.tokenLimit(name, atLeast: 1) else { continue }
-            if let limit, limit.tokens != tokens {
-                throw .invalid(
-                    param: name,
-                    message: "'\(name)' is \(tokens) but '\(limit.name)' is \(limit.tokens); give one of them.")
-            }
-            limit = (name, tokens)
-        }
-        return limit.flatMap { $0.tokens < 0 ? nil : $0.tokens }
     }
 
     private static func logprobs(_ reader: inout FieldReader) throws(APIError) -> Int? {

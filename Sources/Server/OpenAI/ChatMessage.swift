@@ -86,6 +86,9 @@ struct ChatMessage: Sendable, Hashable {
     /// The id of a call in the older form, which has none. The result of such a call directly follows it.
     private static let functionCallID = "function_call"
 
+    /// Whether its content has more than white space.
+    var hasText: Bool { content.unicodeScalars.contains { !$0.properties.isWhitespace } }
+
     /// The message as chat templates read it.
     var json: JSONValue {
         // The templates of this model family know only `system`; `developer` is its newer name.

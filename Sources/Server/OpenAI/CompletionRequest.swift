@@ -21,15 +21,16 @@ package struct CompletionRequest: Sendable {
         try model.check(requestedName: reader.string("model"))
         guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: true)
-        // -1 means as many tokens as fit.
-        if let limit = try reader.tokenLimit("max_tokens", atLeast: 0) {
-            (options.maxTokens, options.fillsContext) = limit < 0 ? (nil, true) : (limit, false)
-        }
+        try options.readMaxTokens(&reader, atLeast: 0)
         // Chat clients send `false` for no log-probabilities.
         if policy.isStrict || reader.value("logprobs") != false {
             options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
         }
         options.echoesPrompt = try reader.bool("echo") ?? false
+        // The first chunk would have the log-probabilities of the whole prompt.
+        guard !options.echoesPrompt || options.logprobs == nil || options.streaming == nil else {
+            throw .invalid(param: "echo", message: "'echo' with 'logprobs' is only allowed when 'stream' is false.")
+        }
         options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, at: "prompt", for: model)
         for (name, harmless) in [

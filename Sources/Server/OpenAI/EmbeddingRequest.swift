@@ -30,13 +30,11 @@ struct EmbeddingRequest: Sendable {
         guard let input = reader.value("input") else { throw .missing(param: "input") }
         let word = try reader.word("encoding_format", among: Encoding.allCases.map(\.rawValue))
         encoding = word.flatMap(Encoding.init) ?? .float
-        guard reader.value("dimensions") == nil else {
-            let width = model.hiddenSize
+        let width = model.hiddenSize
+        guard try reader.integer("dimensions", in: .min ... .max) ?? width == width else {
             throw .invalid(
                 param: "dimensions",
-                message:
-                    "'dimensions' must be left out: vectors of this model have \(width) numbers and cannot be shortened."
-            )
+                message: "'dimensions' must be \(width) or left out: vectors of this model cannot be shortened.")
         }
         var shared = JSONObject()
         for name in Self.sharedParameters { shared[name] = reader.value(name) }

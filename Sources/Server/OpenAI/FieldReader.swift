@@ -64,7 +64,7 @@ struct FieldReader {
     /// Reads a number of tokens, or -1 for "no limit".
     mutating func tokenLimit(_ name: String, atLeast least: Int) throws(APIError) -> Int? {
         guard let value = value(name) else { return nil }
-        if value == -1 { return -1 }
+        if value.integer == -1 { return -1 }
         return try value.requireInteger(in: least...Int.max, at: path(to: name))
     }
 
@@ -95,13 +95,13 @@ struct FieldReader {
 
     /// Ignores a parameter, and reports it unless its value has no effect. Refuses it if the server is strict.
     mutating func ignore(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
-        guard let value = value(name), !harmless.contains(value) else { return }
+        guard let value = value(name), !value.isAmong(harmless) else { return }
         try policy.ignoreUnsupported(path(to: name))
     }
 
     /// Refuses a parameter unless it is absent or its value has no effect.
     mutating func refuse(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
-        guard let value = value(name), !harmless.contains(value) else { return }
+        guard let value = value(name), !value.isAmong(harmless) else { return }
         throw .unsupported(param: path(to: name))
     }
 
@@ -135,6 +135,11 @@ extension JSONValue {
         do throws(JSONError) { self = try JSONValue(parsing: bytes, limits: Self.requestLimits) } catch {
             throw .malformedJSON(error)
         }
+    }
+
+    /// Whether it equals one of some values; numbers are compared by value.
+    fileprivate func isAmong(_ values: [JSONValue]) -> Bool {
+        values.contains { $0 == self || $0.double != nil && $0.double == double }
     }
 
     func requireString(at path: String) throws(APIError) -> String {

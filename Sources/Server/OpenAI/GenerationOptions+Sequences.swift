@@ -45,6 +45,13 @@ extension GenerationOptions {
         return requests
     }
 
+    /// The prompt as ``truncation`` cuts it.
+    func truncated(_ ids: [Int32], for model: ServedModel) -> [Int32] {
+        guard let truncation else { return ids }
+        let tokens = truncation.tokens ?? max(model.maxModelLength - (maxTokens ?? 1), 1)
+        return Array(truncation.keepsEnd ? ids.suffix(tokens) : ids.prefix(tokens))
+    }
+
     /// The error for a grammar that exceeds a bound during generation.
     func grammarLimit(_ limit: String) -> APIError {
         let param = structuredOutput?.param ?? "tools"

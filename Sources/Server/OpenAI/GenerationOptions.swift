@@ -78,10 +78,9 @@ struct GenerationOptions: Sendable {
 
     /// Limits a prompt to its last or its first tokens.
     struct Truncation: Sendable, Hashable {
-        var tokens: Int
+        /// `nil`: as many as leave room for the completion.
+        var tokens: Int?
         var keepsEnd: Bool
-
-        func cut(_ ids: [Int32]) -> [Int32] { Array(keepsEnd ? ids.suffix(tokens) : ids.prefix(tokens)) }
     }
 
     /// How a stream reports its usage.
@@ -100,6 +99,7 @@ struct GenerationOptions: Sendable {
     static let maximumStopStrings = 16
     /// The maximum size of a stop string in bytes. It is bounded because each token's text is matched with all of them.
     static let maximumStopStringBytes = 4096
+    static let maximumStopTokenIDs = 1024
     static let priorities = -100...100
     /// The valid timeouts in seconds; the lower bound is excluded.
     static let timeouts = 0.0...86400
@@ -140,6 +140,22 @@ struct GenerationOptions: Sendable {
 }
 
 extension GenerationOptions {
+    /// Reads `max_completion_tokens`, its older name or llama.cpp's. -1 means as many tokens as fit.
+    mutating func readMaxTokens(_ reader: inout FieldReader, atLeast least: Int) throws(APIError) {
+        var limit: (name: String, tokens: Int)?
+        for name in ["max_completion_tokens", "max_tokens", "n_predict"] {
+            guard let tokens = try reader.tokenLimit(name, atLeast: least) else { continue }
+            if let limit, limit.tokens != tokens {
+                throw .invalid(
+                    param: name,
+                    message: "'\(name)' is \(tokens) but '\(limit.name)' is \(limit.tokens); give one of them.")
+            }
+            limit = (name, tokens)
+        }
+        guard let limit else { return }
+        (maxTokens, fillsContext) = limit.tokens < 0 ? (nil, true) : (limit.tokens, false)
+    }
+
     private mutating func readSampling(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
         seed = try Self.seed(&reader)
         if let value = try reader.number("temperature", in: 0...2) { sampling.temperature = value }
@@ -233,13 +249,13 @@ extension GenerationOptions {
             throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is false.")
         }
         let side = try reader.word("truncation_side", among: ["left", "right"])
-        // -1 means the maximum of the model.
+        // -1 means as many as fit.
         guard let tokens = try reader.integer("truncate_prompt_tokens", in: -1...Int.max) else { return }
         guard tokens != 0 else {
             let path = reader.path(to: "truncate_prompt_tokens")
             throw .invalid(param: path, message: "'\(path)' must be -1 or at least 1, not 0.")
         }
-        truncation = Truncation(tokens: tokens < 0 ? model.maxModelLength - 1 : tokens, keepsEnd: side != "right")
+        truncation = Truncation(tokens: tokens < 0 ? nil : tokens, keepsEnd: side != "right")
     }
 
     private func readBias(
@@ -294,9 +310,14 @@ extension GenerationOptions {
             throw .textUnavailable(
                 param: path, message: "This model has no tokenizer, so '\(path)' cannot be used; use stop_token_ids.")
         }
-        if let ids = reader.value("stop_token_ids") {
-            stop.tokenIDs = Set(
-                try ids.requireTokenIDs(below: model.vocabularySize, at: reader.path(to: "stop_token_ids")))
+        if let ids = try reader.array("stop_token_ids") {
+            let path = reader.path(to: "stop_token_ids")
+            guard ids.count <= Self.maximumStopTokenIDs else {
+                throw .invalid(
+                    param: path,
+                    message: "'\(path)' must contain at most \(Self.maximumStopTokenIDs) ids, not \(ids.count).")
+            }
+            stop.tokenIDs = Set(try JSONValue.array(ids).requireTokenIDs(below: model.vocabularySize, at: path))
         }
         stop.keepsStopText = try reader.bool("include_stop_str_in_output") ?? false
         stop.ignoresEndOfSequence = try reader.bool("ignore_eos") ?? false

@@ -64,11 +64,15 @@ struct MessageContent {
             reasoning.append(try text(of: value, at: path))
             return true
         case "redacted_thinking":
-            // Encrypted reasoning of another server, which only that server can decrypt.
-            try policy.ignoreUnsupported("\(path).redacted_thinking")
+            try Self.ignoreRedactedThinking(at: path, policy)
             return true
         default: return false
         }
+    }
+
+    /// Ignores encrypted reasoning of another server, which only that server can decrypt.
+    static func ignoreRedactedThinking(at path: String, _ policy: ParameterPolicy) throws(APIError) {
+        try policy.ignoreUnsupported("\(path).redacted_thinking")
     }
 
     /// Whether the type is a hosted tool's call or result, or another block that a text model does not need.

@@ -16,6 +16,10 @@ struct StructuredOutput: Sendable, Hashable {
             try structuredOutputs(&reader), try schema(&reader, "guided_json"),
             try regex(&reader, "guided_regex"), try choice(&reader, "guided_choice"),
             try grammar(&reader, "guided_grammar"),
+            // The names of llama.cpp, whose clients also send an empty grammar, and of SGLang.
+            try schema(&reader, "json_schema"),
+            try reader.value("grammar") == "" ? nil : grammar(&reader, "grammar"), try regex(&reader, "regex"),
+            try grammar(&reader, "ebnf"),
         ].compactMap(\.self)
         guard let structuredOutput = all.popLast() else { return nil }
         // The same constraint under an older name is allowed.
@@ -48,11 +52,21 @@ struct StructuredOutput: Sendable, Hashable {
     {
         guard let value = reader.value(name) else { return nil }
         let path = reader.path(to: name)
-        let parsed = value.string.map { try? JSONValue(parsing: $0) } ?? value
-        guard let parsed, parsed.object != nil else {
+        var tag: JSONValue? = value
+        if let text = value.string { tag = try parse(text, at: path) }
+        guard let object = tag, object.object != nil else {
             throw .invalid(param: path, message: "'\(path)' must be an object or its text.")
         }
-        return try structuralTag(parsed, at: path)
+        return try structuralTag(object, at: path)
+    }
+
+    /// The JSON in a string; `nil` if it is none. Its values are not charged to the request, so its size is checked first.
+    private static func parse(_ text: String, at path: String) throws(APIError) -> JSONValue? {
+        let (count, most) = (text.utf8.count, GrammarSource.mostBytes)
+        guard count <= most else {
+            throw .invalid(param: path, message: "'\(path)' has \(count) bytes, more than \(most).")
+        }
+        return try? JSONValue(parsing: text)
     }
 
     private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
@@ -94,7 +108,7 @@ struct StructuredOutput: Sendable, Hashable {
             }
             return StructuredOutput(source: .jsonSchema(value), param: path)
         }
-        guard let schema = try? JSONValue(parsing: text), schema.object != nil else {
+        guard let schema = try parse(text, at: path), schema.object != nil else {
             throw .invalid(param: path, message: "'\(path)' must be a JSON object.")
         }
         return StructuredOutput(source: .jsonSchema(schema), param: path)

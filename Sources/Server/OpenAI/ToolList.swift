@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// Reads the tools of a request, in the spelling of its API.
@@ -87,7 +88,10 @@ struct ToolList {
         guard entries.isEmpty else {
             throw .invalid(param: "functions", message: "'functions' is the older name of 'tools'; give one of them.")
         }
-        for (index, function) in functions.enumerated() { try readFunction(function, at: "functions[\(index)]") }
+        for (index, function) in functions.enumerated() {
+            if index & 255 == 255, Cancellation.isRequested { throw .aborted }
+            try readFunction(function, at: "functions[\(index)]")
+        }
         return true
     }
 
@@ -153,6 +157,7 @@ struct ToolList {
         guard let members = try reader.array("tools") else { throw .missing(param: "\(path).tools") }
         try reader.finish()
         for (index, member) in members.enumerated() {
+            if index & 255 == 255, Cancellation.isRequested { throw .aborted }
             let path = "\(path).tools[\(index)]"
             guard let type = member["type"]?.string else { throw .missing(param: "\(path).type") }
             if type == "function" {

@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// The tools of a chat and how the reply may use them, in one form for all APIs.
@@ -33,6 +34,8 @@ struct ToolSet: Sendable {
     /// The indices of tools by the model's name, and by namespace and name. Conversations and streams look them up often.
     private var byName: [String: Int] = [:]
     private var byMember: [Origin: Int] = [:]
+    /// The first member with each name, in any namespace.
+    private var byMemberName: [String: Int] = [:]
     private(set) var choice = Choice.auto
     /// The tools that may be called; nil: all of them.
     private(set) var allowed: Set<String>?
@@ -100,10 +103,12 @@ struct ToolSet: Sendable {
     }
 
     private mutating func index() {
-        (byName, byMember) = ([:], [:])
+        (byName, byMember, byMemberName) = ([:], [:], [:])
         for (number, tool) in tools.enumerated().reversed() {
             byName[tool.name] = number
-            if case .member = tool.origin { byMember[tool.origin] = number }
+            if case .member(_, let name) = tool.origin {
+                (byMember[tool.origin], byMemberName[name]) = (number, number)
+            }
         }
     }
 }
@@ -128,7 +133,10 @@ extension ToolSet {
     ) throws(APIError) {
         let given = try reader.array("tools") ?? []
         var list = ToolList(spelling, reader.policy)
-        for (index, tool) in given.enumerated() { try list.read(tool, at: "tools[\(index)]") }
+        for (index, tool) in given.enumerated() {
+            if index & 255 == 255, Cancellation.isRequested { throw .aborted }
+            try list.read(tool, at: "tools[\(index)]")
+        }
         if spelling == .chat { areFunctions = try list.readFunctions(&reader) }
         tools = list.tools(references: references)
         index()
@@ -208,6 +216,7 @@ extension ToolSet {
         guard let list = try body.array("tools") else { throw .missing(param: path) }
         var names: Set<String> = []
         for (index, tool) in list.enumerated() {
+            if index & 255 == 255, Cancellation.isRequested { throw .aborted }
             var reader = try FieldReader(tool, at: "\(path)[\(index)]", body.policy)
             guard let type = try reader.string("type") else { throw .missing(param: reader.path(to: "type")) }
             // Hosted tools are left out here as in 'tools'.
@@ -216,6 +225,8 @@ extension ToolSet {
             names.insert(try find(name.name, at: name.path))
         }
         allowed = names
+        // If the list allows no tool, for instance because all are hosted, the reply must not call any.
+        if names.isEmpty, choice != .required { choice = .none }
     }
 
     /// Reads `tool_choice`: `auto`, `any`, `tool` or `none`, always in an object.
@@ -261,10 +272,7 @@ extension ToolSet {
 
     /// Returns the model's name of the tool with this name.
     private func find(_ name: String, at path: String) throws(APIError) -> String {
-        if let number = byName[name] { return tools[number].name }
-        for tool in tools {
-            if case .member(_, let member) = tool.origin, member.utf8.elementsEqual(name.utf8) { return tool.name }
-        }
+        if let number = byName[name] ?? byMemberName[name] { return tools[number].name }
         throw .invalid(param: path, message: "'\(path)' is '\(name.excerpt)', which is not among the tools.")
     }
 }

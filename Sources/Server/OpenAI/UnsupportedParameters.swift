@@ -5,17 +5,25 @@ enum UnsupportedParameters {
     /// Parameters that change the output, with the values that have no effect.
     private static let refused: [(name: String, harmless: [JSONValue])] = [
         ("chat_template", []),
+        ("dry_multiplier", [0]),
+        ("dynatemp_range", [0]),
         ("early_stopping", [false]),
-        ("length_penalty", [1, 1.0]),
+        ("length_penalty", [1]),
         ("logits_processors", [[]]),
         ("logprob_token_ids", [[]]),
+        ("mirostat", [0]),
         ("prompt_embeds", []),
         ("repetition_detection", []),
         ("return_prompt_text", [false]),
         ("spaces_between_special_tokens", [true]),
+        ("stop_regex", [[], ""]),
         ("suffix", [""]),
         ("t_max_predict_ms", [-1, 0]),
+        ("top_n_sigma", [-1, 0]),
+        ("typ_p", [1]),
+        ("typical_p", [1]),
         ("use_beam_search", [false]),
+        ("xtc_probability", [0]),
     ]
 
     /// Parameters that a text model can ignore, with the values that are not reported.

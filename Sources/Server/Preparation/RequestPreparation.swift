@@ -85,7 +85,7 @@ struct RequestPreparation: Sendable {
             if Cancellation.isRequested { throw .aborted }
             switch prompt {
             case .ids(let ids):
-                promptIDs.append(options.truncation?.cut(ids) ?? ids)
+                promptIDs.append(options.truncated(ids, for: model))
                 if options.echoesPrompt, let tokenizer = text?.tokenizer {
                     try memory?.chargeKept(tokenizer.textBytes(of: ids))
                     texts.append(tokenizer.decode(ids, skipSpecialTokens: options.skipsSpecialTokens))

@@ -147,7 +147,7 @@ struct TextReply: Sendable {
         of request: ChatCompletionRequest, _ prompt: [TextRun], _ text: TextPipeline
     ) throws(APIError) -> [Int32] {
         try memory.whileEncoding(prompt.reduce(0) { $0 + $1.text.utf8.count }) { () throws(APIError) in
-            try text.ids(of: request, prompt, for: model)
+            try text.ids(of: request, prompt)
         }
     }
 

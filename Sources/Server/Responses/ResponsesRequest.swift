@@ -16,6 +16,7 @@ package enum ResponsesRequest {
         var request = ChatTranslation(
             &reader, messages: messages, tools: tools, promptParameter: "input",
             formatter: ResponsesFormatter(request: body, tools: tools))
+        request.clampsMaxTokens = true
         if let limit = try reader.integer("max_output_tokens", in: 1...Int.max) {
             request.body["max_tokens"] = .integer(limit)
         }
@@ -68,12 +69,29 @@ extension ResponsesRequest {
         request.body["top_logprobs"] = .integer(top)
     }
 
+    /// Checks the parameters that the response repeats, with OpenAI's limits.
+    private static func checkRepeated(_ reader: inout FieldReader) throws(APIError) {
+        func check(_ path: String, _ count: Int, atMost most: Int, _ unit: String) throws(APIError) {
+            guard count > most else { return }
+            throw .invalid(param: path, message: "'\(path)' must have at most \(most) \(unit), not \(count).")
+        }
+        try check("user", try reader.string("user")?.utf8.count ?? 0, atMost: 512, "bytes")
+        let metadata = try reader.object("metadata") ?? [:]
+        try check("metadata", metadata.count, atMost: 16, "members")
+        for (name, value) in metadata {
+            let path = "metadata.\(name.excerpt)"
+            try check(path, name.unicodeScalars.count, atMost: 64, "characters in its name")
+            try check(path, value.string?.unicodeScalars.count ?? value.serialized.count, atMost: 512, "characters")
+        }
+    }
+
     /// Reads parameters that clients send and that have no effect. Refuses those that require stored replies.
     private static func readHarmless(_ reader: inout FieldReader) throws(APIError) {
-        for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
+        for name in ["safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
             _ = try reader.string(name)
         }
-        for name in ["metadata", "client_metadata", "prompt_cache_options"] { _ = try reader.object(name) }
+        try checkRepeated(&reader)
+        for name in ["client_metadata", "prompt_cache_options"] { _ = try reader.object(name) }
         _ = try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"])
         if var options = try reader.reader("stream_options") {
             for name in ["include_obfuscation", "include_usage"] { _ = try options.bool(name) }

@@ -72,7 +72,8 @@ extension Routes {
     ) {
         guard let serving = state.serving, let first = requests.first else { return }
         let head = ResponseHead(
-            requestID: request.id.description, created: unixSeconds(), model: prepared.modelName)
+            requestID: request.id.description, objectID: request.id.objectID, created: unixSeconds(),
+            model: prepared.modelName)
         let stream = ResponseStream(
             prepared, head, firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
         responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)

@@ -63,6 +63,39 @@ import Testing
         #expect(flaw?.reason.contains(reason) == true, "\(flaw?.reason ?? "")")
     }
 
+    @Test(arguments: 0..<5)
+    func `a key is found as in a list, whatever was added and removed`(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var keys = APIKeys()
+        // Names with their keys, of which several may be equal: the last one counts.
+        var list: [(name: String, key: String, isFromFile: Bool)] = []
+        func check() {
+            for number in 0..<20 {
+                let expected = list.last(where: { $0.key == "k\(number)" })?.name
+                #expect(keys.key(in: [.authorization: "Bearer k\(number)"])?.name == expected)
+            }
+        }
+        for round in 0..<4 {
+            for number in 0..<10 {
+                let (name, key) = ("\(round)-\(number)", "k\(Int.random(in: 0..<20, using: &random))")
+                let isFromFile = Bool.random(using: &random)
+                if isFromFile { try keys.add(file: "\(name) \(key)") } else { try keys.add(key, name: name) }
+                list.append((name, key, isFromFile))
+            }
+            check()
+            var current = APIKeys()
+            let kept = Set((0..<10).map { _ in "k\(Int.random(in: 0..<20, using: &random))" })
+            for key in kept { try current.add(key, name: key) }
+            let count = list.count
+            list.removeAll { $0.isFromFile && !kept.contains($0.key) }
+            #expect(keys.revoke(missingFrom: current) == count - list.count)
+            check()
+        }
+        keys.removeAllFromFile()
+        list.removeAll(where: \.isFromFile)
+        check()
+    }
+
     @Test func `a file without keys is refused, because it would not close the server`() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }
