@@ -16,7 +16,7 @@ import Testing
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), id_t(getpid()), base)
         let values = Mutex<[Int32]>([])
         let done = DispatchSemaphore(value: 0)
-        try SystemThread.start("nice", stackBytes: 64 << 10) {
+        try SystemThread.start("nice", stackBytes: 1 << 20) {
             // The second call, like that of a thread that such a thread starts, changes nothing.
             for _ in 0..<2 {
                 SystemThread.lowerPriority(by: 3)

@@ -14,6 +14,23 @@ import Testing
         return .object(body)
     }
 
+    @Test func `a stream does not begin with the log-probabilities of a long prompt`() async throws {
+        let server = try await TestServer.start()
+        func status(tokens: Int, _ fields: JSONObject) async throws -> (Int, String?) {
+            var body: JSONObject = ["max_tokens": 1, "echo": true]
+            body["prompt"] = .array(JSONArray(count: tokens) { _ in 5 })
+            for (name, value) in fields { body[name] = value }
+            let reply = try await server.post("/v1/completions", .object(body))
+            return (reply.status, reply.status == 400 ? reply.json["error"]?["message"]?.string : nil)
+        }
+        #expect(try await status(tokens: 1024, ["logprobs": 3, "stream": true]).0 == 200)
+        let refused = try await status(tokens: 1025, ["logprobs": 3, "stream": true])
+        #expect(refused.0 == 400 && refused.1?.contains("limited to 4096 log-probabilities") == true)
+        #expect(try await status(tokens: 1025, ["logprobs": 3]).0 == 200)
+        #expect(try await status(tokens: 1025, ["stream": true]).0 == 200)
+        await server.stop()
+    }
+
     @Test func `an echoed prompt has its text and its log-probabilities, streamed or whole`() async throws {
         let server = try await TestServer.start()
         let plain = try await server.post("/v1/completions", request(["return_token_ids": true, "logprobs": 2]))
@@ -35,10 +52,10 @@ import Testing
         let offsets = (logprobs["text_offset"]?.array ?? []).compactMap(\.integer)
         #expect(offsets[promptIDs.count] == Self.story.unicodeScalars.count)
 
-        let stream = try await server.post("/v1/completions", request(["echo": true, "stream": true]))
+        let stream = try await server.post("/v1/completions", request(["echo": true, "logprobs": 2, "stream": true]))
         #expect(stream.streamedText() == Self.story + generated)
-        let both = try await server.post("/v1/completions", request(["echo": true, "logprobs": 2, "stream": true]))
-        #expect(both.status == 400 && both.json["error"]?["param"] == "echo")
+        let streamed = stream.chunks.flatMap { $0["choices"]?[0]?["logprobs"]?["token_logprobs"]?.array ?? [] }
+        #expect(streamed == own)
         let silent = try await server.post("/v1/completions", request(["echo": true]))
         #expect(silent.json["choices"]?[0]?["text"]?.string == Self.story + generated)
         #expect(silent.json["choices"]?[0]?["logprobs"] == .null)

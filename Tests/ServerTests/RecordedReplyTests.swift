@@ -49,7 +49,6 @@ import Testing
                 fields["stream"] = true
                 // Streams do not have them.
                 fields["prompt_logprobs"] = .null
-                if fields["echo"] != nil { fields["logprobs"] = .null }
                 if !scenario.endpoint.isItemized {
                     fields["stream_options"] = ["include_usage": true, "continuous_usage_stats": scenario.tellsUsage]
                 }

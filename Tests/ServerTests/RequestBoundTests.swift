@@ -30,20 +30,6 @@ import Testing
         return nil
     }
 
-    @Test func `a stream does not begin with the log-probabilities of the prompt`() throws {
-        let error = refusal { () throws(APIError) in
-            try completion(["echo": true, "logprobs": 0, "stream": true])
-        }
-        #expect(error?.param == "echo" && error?.message.contains("'stream' is false") == true)
-        for fields in [
-            ["echo": true, "logprobs": 0], ["echo": true, "stream": true], ["logprobs": 0, "stream": true],
-        ]
-            as [JSONObject]
-        {
-            #expect(throws: Never.self) { try completion(fields) }
-        }
-    }
-
     @Test func `what a response repeats is bounded`() throws {
         func metadata(_ count: Int, name: String = "k", value: JSONValue = "v") -> JSONValue {
             .object((0..<count).reduce(into: [:]) { $0["\(name)\($1)"] = value })

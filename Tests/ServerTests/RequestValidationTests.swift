@@ -34,7 +34,7 @@ import Testing
              "truncate_prompt_tokens":7,"truncation_side":"right","return_tokens_as_token_ids":true,"stream":true,
              "stream_options":{"include_usage":true,"continuous_usage_stats":true,"include_obfuscation":false},
              "return_token_ids":true,"skip_special_tokens":false,"add_special_tokens":false,"user":"u","store":false,
-             "echo":false,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
+             "echo":true,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
             """#
         ).options
         var sampling = SamplingParameters()
@@ -55,7 +55,7 @@ import Testing
         #expect(options.maxTokens == 5 && options.choices == 2 && options.logprobs == 0)
         #expect(options.streaming == .init(includesUsage: true, reportsUsageContinuously: true))
         #expect(options.returnsTokenIDs && !options.skipsSpecialTokens && !options.addsSpecialTokens)
-        #expect(options.namesServiceTier && !options.echoesPrompt && options.namesTokensByID)
+        #expect(options.namesServiceTier && options.echoesPrompt && options.namesTokensByID)
         #expect(options.badWords == ["no"] && options.truncation == .init(tokens: 7, keepsEnd: false))
         #expect(options.priority == -3 && options.timeout == .seconds(1.5))
     }

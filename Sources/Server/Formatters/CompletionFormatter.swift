@@ -44,9 +44,10 @@ struct CompletionFormatter: ResponseFormatter {
         let finish = event.finish.map(Self.finish)
         chunk.isFirst = positions[update.choice] == nil
         let text = (chunk.isFirst ? Self.echoedText(of: choice, response) : "") + event.text
+        let tokens = (chunk.isFirst ? Self.echoedTokens(of: choice, response) : []) + event.tokens.map(\.scored)
         var position = positions[update.choice] ?? TextPosition()
-        if !event.tokens.isEmpty, response.options.logprobs != nil {
-            chunk.logprobs = response.logprobs.completionJSON(of: event.tokens.map(\.scored), position: &position)
+        if !tokens.isEmpty, response.options.logprobs != nil {
+            chunk.logprobs = response.logprobs.completionJSON(of: tokens, position: &position)
         }
         if !event.tokens.isEmpty, response.options.returnsTokenIDs { chunk.tokenIDs = event.tokens.map(\.id) }
         // As in OpenAI's API, the chunk with the finish reason has no text.

@@ -27,10 +27,6 @@ package struct CompletionRequest: Sendable {
             options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
         }
         options.echoesPrompt = try reader.bool("echo") ?? false
-        // The first chunk would have the log-probabilities of the whole prompt.
-        guard !options.echoesPrompt || options.logprobs == nil || options.streaming == nil else {
-            throw .invalid(param: "echo", message: "'echo' with 'logprobs' is only allowed when 'stream' is false.")
-        }
         options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, at: "prompt", for: model)
         for (name, harmless) in [

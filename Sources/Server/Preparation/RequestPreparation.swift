@@ -106,9 +106,28 @@ struct RequestPreparation: Sendable {
                     texts.append(string)
                 }
             }
-            try charge(promptOf: promptIDs.last?.count ?? 0)
+            let tokens = promptIDs.last?.count ?? 0
+            try charge(promptOf: tokens)
+            try checkStreamedEcho(of: tokens, options)
         }
         return try prepared(options, formatter, promptIDs, texts)
+    }
+
+    /// The maximum number of log-probabilities of an echoed prompt in a stream. Its first chunk has them all and is written on the
+    /// event loop; complete responses are written on other threads.
+    private static let mostStreamedLogprobs = 4096
+
+    private func checkStreamedEcho(of tokens: Int, _ options: GenerationOptions) throws(APIError) {
+        guard options.echoesPrompt, options.streaming != nil, let top = options.logprobs else { return }
+        let count = tokens * (top + 1)
+        guard count <= Self.mostStreamedLogprobs else {
+            throw .invalid(
+                param: "echo",
+                message: """
+                    'echo' with 'logprobs' in a stream is limited to \(Self.mostStreamedLogprobs) log-probabilities of the \
+                    prompt; \(tokens) tokens with \(top + 1) each have \(count). Use 'stream': false.
+                    """)
+        }
     }
 
     private func prepareChat(
