@@ -9,15 +9,15 @@ import json
 import re
 import zlib
 
-from language import R, an, chance, city, expand, name, pick, tokens
+from language import R, an, chance, city, expand, invented_word, name, pick, tokens
 from lookups import comprehension, dictionary_conversation, lookup, needle_conversation, needle_text, table_conversation
 from stories import plain_text
-from lists import lists
+from lists import WORDS, lists
 from sums import sums
 from tasks import animals, ask_story, calendar, capital, colours, counting, fact, poem, repeat, talk, unknown, who
 from turn import Turn
 from tools import json_turn, rows_tool, tool_messages, toolset
-from words import ANIMALS, COLORS, NAMES
+from words import ADJ, ANIMALS, COLORS, NAMES
 
 # MARK: What is kept for the evaluation
 
@@ -25,7 +25,32 @@ from words import ANIMALS, COLORS, NAMES
 KEPT = 12
 # Words before the questions of tasks with few questions; training has other ones.
 KEPT_BEGINNINGS = ["So, ", "Quick question: ", "One more thing: ", "Now tell me: ", "I wonder: "]
-BEGINNINGS = ["Please: ", "Hey, ", "Hi! ", "Hello! ", "Tiny, ", "Please answer: ", "Question: "]
+BEGINNINGS = [
+    (
+        "[Please|Hey|Hi|Hello|Tiny|Well|OK|Oh|Hm|Right|Listen|Look|And|But|Now|Then|Again|Sorry|Thanks|Great|My friend"
+        "|Dear Tiny|Good morning|By the way|First|Next|Question|Tell me|Say]{m} "
+    ),
+    (
+        "[A|One|My|Another|The next|The last|Here is a|This is a|I have a] [little |small |short |easy |hard |new |{a} ||]"
+        "[question|problem|wish|task|riddle|request|idea|puzzle|{x}]{m} "
+    ),
+    "[Please|Can you|Could you|Will you|I want you to|You must] [answer|tell me|say|help me|explain|think]{m} ",
+    (
+        "I [want to know|would like to know|need to know|must know|am curious|ask|was thinking|forgot|do not know|need"
+        " help|{x}]{m} "
+    ),
+    "[{w}|{w} {x}|{x}|{x} {w}|{a} {x}|The {a} {x}]{m} ",
+]
+MARKS = [":", ":", ":", ",", ",", ".", "!", " -", "..."]
+
+
+def beginning():
+    """Words that can stand before any question. Most are drawn at random, so that the model learns to answer what follows."""
+    while True:
+        words = expand(pick(BEGINNINGS), a=pick(ADJ), x=pick(WORDS), w=invented_word(), m=pick(MARKS))
+        text = words[0].upper() + words[1:] if chance(0.8) else words
+        if normalized(text) not in map(normalized, KEPT_BEGINNINGS):
+            return text
 
 
 def normalized(text):
@@ -52,7 +77,7 @@ TASKS = [
     (talk, 12),
     (who, 1),
     (sums, 34),
-    (counting, 3),
+    (counting, 4),
     (calendar, 4),
     (animals, 4),
     (colours, 3),
@@ -63,7 +88,7 @@ TASKS = [
     (ask_story, 5),
     (poem, 2),
     (unknown, 8),
-    (repeat, 4),
+    (repeat, 6),
 ]
 MAKERS, WEIGHTS = zip(*TASKS)
 
@@ -80,8 +105,8 @@ def casual(text):
         text = text[0].lower() + text[1:]
     if chance(0.10):
         text = text.rstrip(".?!")
-    if chance(0.07) and text[:1].isalpha():
-        text = pick(BEGINNINGS) + text
+    if chance(0.20):
+        text = beginning() + text
     elif chance(0.04):
         text = text.rstrip(".?!") + pick([", please.", " please", " please?", " now", "!"])
     return text
@@ -286,7 +311,10 @@ def tool_chat(sets=None, count=None):
         )
     if not thinking:
         for message in messages:
-            message.pop("reasoning_content", None)
+            quote = message.pop("reasoning_content", None)
+            # The reason of a call is left out; what an answer quotes is a part of it then.
+            if quote and "tool_calls" not in message:
+                message["content"] = f"{quote}\n\n{message['content']}"
         calls = [index for index, message in enumerate(messages) if "tool_calls" in message]
         if calls and chance(0.55):
             messages = messages[: calls[-1] + 1]

@@ -73,6 +73,7 @@ CHECKS = {
     "exact": lambda text, value: text == value.strip(),
     "last number": lambda text, value: re.findall(r"-?\d+", text)[-1:] == [value],
     "last line": lambda text, value: text.split("\n")[-1] == value,
+    "last line contains": lambda text, value: has(text.split("\n")[-1], value),
     "contains": has,
     "contains any": lambda text, value: any(has(text, part) for part in value),
     "contains all": lambda text, value: all(has(text, part) for part in value),
@@ -91,7 +92,7 @@ def judged(message, check, asked):
     kind, value = check
     if kind != "call":
         text = (message.get("content") or "").strip()
-        repeats = kind.startswith("contains") and asked.strip() in text
+        repeats = "contains" in kind and asked.strip() in text
         return {"": not repeats and CHECKS[kind](text, value)}
     calls = message.get("tool_calls") or []
     call = calls[0]["function"] if len(calls) == 1 else {}
@@ -195,7 +196,8 @@ def evaluate(server, prompts):
     groups, wrong = {}, []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for prompt, message in zip(prompts, pool.map(server.message, prompts)):
-            for part, is_right in judged(message or {}, prompt["check"], prompt["messages"][-1]["content"]).items():
+            asked = prompt["messages"][prompt["asks"]]["content"]
+            for part, is_right in judged(message or {}, prompt["check"], asked).items():
                 group = groups.setdefault(f"{prompt['group']} {part}".strip(), [0, 0])
                 group[0] += bool(is_right)
                 group[1] += 1

@@ -147,7 +147,7 @@ QUALITIES = ADJ + COLORS + "warm cold big new soft round slow green tall quiet".
 def key():
     """What a needle is about; rarely a word alone, often two with a hyphen, as in RULER."""
     kind = R.random()
-    if kind < 0.35:
+    if kind < 0.25:
         return f"{pick(QUALITIES)}-{pick(pick((ANIMALS, THINGS, FOODS, PLACES)))}"
     if kind < 0.65:
         return f"{invented_word()}-{invented_word()}"
@@ -240,8 +240,9 @@ def needle_conversation(size, keys=None):
     while len(needles) < count:
         new = keys() if keys else key()
         # Keys that share a part are told apart by the other one.
-        if needles and not keys and chance(0.12) and "-" in needles[-1][0]:
-            new = needles[-1][0].split("-")[0] + "-" + invented_word()
+        if needles and not keys and chance(0.2) and "-" in needles[-1][0]:
+            first, last = needles[-1][0].split("-")
+            new = f"{first}-{invented_word()}" if chance(0.5) else f"{invented_word()}-{last}"
         if all(new != old for old, _ in needles):
             needles.append((new, kind()))
     sentences = haystack(size)
@@ -314,47 +315,52 @@ def rows_of(count, columns):
 
 
 def written(rows):
-    """Rows as a table, in one of many forms."""
+    """Rows as a table, in one of many forms, and the quote of each row: its line, below the head of the table if it has one."""
     columns, kind = list(rows[0]), R.random()
-    if kind < 0.25:
-        return json.dumps(rows, ensure_ascii=False)
     if kind < 0.40:
-        return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        return "[" + ", ".join(lines) + "]" if kind < 0.25 else "\n".join(lines), lines
     if kind < 0.60:
-        return "\n".join(
-            ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-            + ["| " + " | ".join(map(str, row.values())) + " |" for row in rows]
-        )
+        head, *lines = ("| " + " | ".join(map(str, cells)) + " |" for cells in [columns, *(row.values() for row in rows)])
+        return "\n".join([head, "|" + "---|" * len(columns), *lines]), [f"{head}\n{line}" for line in lines]
     if kind < 0.80:
-        return "\n".join([",".join(columns)] + [",".join(map(str, row.values())) for row in rows])
-    return "\n".join(
-        row["name"] + ": " + ", ".join(f"{column} {row[column]}" for column in columns[1:]) for row in rows
-    )
+        head, *lines = (",".join(map(str, cells)) for cells in [columns, *(row.values() for row in rows)])
+        return "\n".join([head, *lines]), [f"{head}\n{line}" for line in lines]
+    lines = [row["name"] + ": " + ", ".join(f"{column} {row[column]}" for column in columns[1:]) for row in rows]
+    return "\n".join(lines), lines
 
 
-def row_turn(rows, row=None):
+def quoting(user, answer, quote, value):
+    """A turn that quotes a part of the text before it answers with the value. A small model finds the part and reads the value off
+    it more surely than it finds the value at once."""
+    return Turn(user, answer, quote, f"{quote}\n\n{answer}", check=("last line contains", value))
+
+
+def row_turn(rows, quotes):
     """A question for one value of one row."""
-    row = row or pick(rows)
+    row, quote = pick(list(zip(rows, quotes)))
     column = pick(list(row)[1:])
     values = [other[column] for other in rows]
     if values.count(row[column]) == 1 and chance(0.3):
-        return Turn(
+        return quoting(
             expand("[Who has the {c} {v}?|Which name has the {c} {v}?]", c=column, v=row[column]),
             f"{row['name']} has the {column} {row[column]}.",
-            check=("contains", row["name"]),
+            quote,
+            row["name"],
         )
     user = expand(
         "[What is the {c} of {n}?|Which {c} does {n} have?|Tell me the {c} of {n}.|{n}: what is the {c}?]",
         c=column,
         n=row["name"],
     )
-    return Turn(user, f"The {column} of {row['name']} is {row[column]}.", check=("contains", str(row[column])))
+    return quoting(user, f"The {column} of {row['name']} is {row[column]}.", quote, str(row[column]))
 
 
 def table_conversation(count=None):
     """A table and questions for some of its values."""
     rows = rows_of(count or pick((2, 3, 4, 5, 6, 8, 10, 14)), sample(list(COLUMNS), R.randint(1, 4)))
-    turns = [row_turn(rows) for _ in range(pick((1, 1, 2, 3)))]
+    text, quotes = written(rows)
+    turns = [row_turn(rows, quotes) for _ in range(pick((1, 2, 3, 5)))]
     if chance(0.06):
         missing, column = cap(invented_word()), list(rows[0])[1]
         turns.append(Turn(f"What is the {column} of {missing}?", f"I do not know. {missing} is not in the table."))
@@ -367,7 +373,6 @@ def table_conversation(count=None):
             )
         )
     head = expand("[Here is a table:\n|Look at this table.\n\n|Use this data:\n||Table:\n]")
-    text = written(rows)
     turns[0].user = f"{head}{text}\n\n{turns[0].user}" if chance(0.8) else f"{turns[0].user}\n\n{text}"
     return turns
 
@@ -457,7 +462,7 @@ class Person:
                 f"{n} gave {an(thing)} to {friend}.",
                 [
                     (f"What did {n} give to {friend}?", f"{n} gave {an(thing)} to {friend}.", thing),
-                    (f"Who got {an(thing)} from {n}?", f"{friend} got {an(thing)} from {n}.", friend),
+                    (f"Who got {an(thing)} from {n}?", f"{cap(friend)} got {an(thing)} from {n}.", cap(friend)),
                 ],
             ),
         ]
@@ -486,7 +491,7 @@ def comprehension(people_count=None, filler=None):
     people = [Person(each, names) for each in names]
     text = told(people, pick((0, 0, 1, 2, 4)) if filler is None else filler)
     turns = []
-    for _ in range(pick((1, 1, 2, 3))):
+    for _ in range(pick((1, 2, 3, 5))):
         person = pick(people)
         if chance(0.14) and person.untold:
             # About what nobody told; a question for a name alone would have several answers.
@@ -495,9 +500,7 @@ def comprehension(people_count=None, filler=None):
             continue
         sentence, questions = pick(person.facts)
         question, answer, right = pick(questions)
-        turns.append(
-            Turn(question, answer, f"The text says: {sentence}" if chance(0.5) else None, check=("contains", right))
-        )
+        turns.append(quoting(question, answer, f"The text says: {sentence}", right))
     head = expand("[Read this story and answer the question.\n\n|Text: ||Read this: |Here is a text.\n]")
     turns[0].user = f"{head}{text}\n\n{turns[0].user}" if chance(0.85) else f"{turns[0].user}\n\n{text}"
     return turns
@@ -535,12 +538,12 @@ def missing_thing():
 def lookup(size=None):
     """Turns about something that is in the first one."""
     kind = R.random()
-    if kind < 0.42:
+    if kind < 0.36:
         return needle_conversation(size or R.choices((60, 150, 300, 600), (2, 4, 4, 3))[0] * (0.5 + R.random()))
     if kind < 0.57:
         return table_conversation()
-    if kind < 0.67:
+    if kind < 0.65:
         return dictionary_conversation()
-    if kind < 0.88:
+    if kind < 0.90:
         return comprehension()
-    return story_question() if kind < 0.95 else missing_thing()
+    return story_question() if kind < 0.97 else missing_thing()

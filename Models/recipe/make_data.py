@@ -20,9 +20,9 @@ from language import R
 # Millions of tokens of a stage, the characters of a token, and the shares of the kinds of lines in its characters.
 STAGES = {
     "pretraining": (
-        40,
+        38,
         3.55,
-        [(c.chat, 0.45), (c.plain, 0.15), (c.lookup_chat, 0.22), (c.recall_text, 0.04), (c.tool_chat, 0.14)],
+        [(c.chat, 0.42), (c.plain, 0.14), (c.lookup_chat, 0.25), (c.recall_text, 0.04), (c.tool_chat, 0.15)],
     ),
     "extension": (
         6,
@@ -40,13 +40,13 @@ STAGES = {
         ],
     ),
     "tuning": (
-        10,
+        16,
         3.55,
         [
-            (c.chat, 0.52),
-            (c.lookup_chat, 0.16),
+            (c.chat, 0.50),
+            (c.lookup_chat, 0.17),
             (c.tool_chat, 0.18),
-            (lambda: c.long_needle(500, 3500), 0.10),
+            (lambda: c.long_needle(400, 3500), 0.11),
             (lambda: c.lookup_chat(900), 0.04),
         ],
     ),

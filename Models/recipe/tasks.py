@@ -3,6 +3,7 @@
 from language import an, cap, chance, expand, invented_word, join_and, made_up_name, name, number, pick, R, sample
 from lists import WORDS
 from stories import story
+from sums import addition, subtraction
 from talk import TALK
 from turn import Turn
 from words import (
@@ -59,13 +60,13 @@ def counting():
             closed=True,
         )
     if kind < 0.8:
-        step, first = pick((1, 2, 2, 3, 5, 10)), R.randint(0, 20)
+        step, first = R.randint(1, 12), R.randint(0, 60)
         numbers = [first + index * step for index in range(4)]
         return Turn(
             f"What comes next: {', '.join(map(str, numbers))}?",
             f"The next number is {numbers[-1] + step}.",
-            f"The step is {step}. {numbers[-1]} + {step} = {numbers[-1] + step}",
-            closed=True,
+            f"{numbers[1]} - {numbers[0]}:\n{subtraction(numbers[1], numbers[0])}\n"
+            f"{numbers[-1]} + {step}:\n{addition(numbers[-1], step)}",
         )
     a, b = number(R.randint(1, 3)), number(R.randint(1, 3))
     b += a == b
@@ -466,7 +467,7 @@ def repeat():
     kind = R.random()
     if kind < 0.5:
         text = " ".join(sample(WORDS, R.randint(2, 4)))
-        if chance(0.3):
+        if chance(0.45):
             text = " ".join(invented_word() for _ in range(R.randint(1, 3)))
         elif chance(0.5):
             text = expand(

@@ -29,7 +29,8 @@ def function(name, description, properties, required=None):
 
 
 class Tool:
-    """A tool, and how a user asks for it: `use` gives the user's text, a reason, arguments, a result and the answer."""
+    """A tool, and how a user asks for it: `use` gives the user's text, a reason, arguments, a result, the answer, its check, and
+    maybe what the answer quotes."""
 
     def __init__(self, definition, use):
         self.definition = definition
@@ -314,7 +315,8 @@ def rows_tool(count=None):
             {},
             result,
             f"The {column} of {row['name']} is {row[column]}.",
-            ("contains", str(row[column])),
+            ("last line contains", str(row[column])),
+            dump(row),
         )
 
     return Tool(function(tool, expand("[List [all |]{s}.|Returns the {s}.|]", s=subject), {}, []), use)
@@ -322,7 +324,7 @@ def rows_tool(count=None):
 
 def toolset():
     tools = [make() for make in (weather_tool, time_tool, calculator_tool) if chance(0.5)]
-    if chance(0.30):
+    if chance(0.40):
         tools.append(rows_tool())
     if chance(0.20):
         tools.append(two_argument_tool())
@@ -348,12 +350,12 @@ def call_messages(tool, arguments, reason):
 def tool_messages(tools, used=None):
     """The messages of one use of a tool: user, call, result, answer. Also the check of the answer."""
     tool = used or pick(tools)
-    user, reason, arguments, result, answer, check = tool.use()
+    user, reason, arguments, result, answer, check, *quote = tool.use()
     return [
         {"role": "user", "content": user},
         call_messages(tool, arguments, reason),
         {"role": "tool", "content": dump(result)},
-        {"role": "assistant", "content": answer},
+        {"role": "assistant", "content": answer} | ({"reasoning_content": quote[0]} if quote else {}),
     ], check
 
 

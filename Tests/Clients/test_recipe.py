@@ -70,6 +70,56 @@ def test_the_answers_of_the_generators_pass_their_own_checks():
     assert not evaluate.judged({"content": "The price is 157."}, ("contains", "57"), "How much?")[""]
 
 
+def test_the_answer_of_a_tool_may_have_all_of_its_result():
+    import evaluate
+
+    prompt = {
+        "group": "tools", "check": ["contains", "05:03"], "asks": 0,
+        "messages": [{"role": "user", "content": "What time is it in Bern?"}, {"role": "tool", "content": "05:03"}]}
+
+    class Server:
+        reply = "It is 05:03 in Bern."
+
+        def message(self, prompt):
+            return {"content": self.reply}
+
+    assert evaluate.evaluate(Server(), [prompt])["groups"] == {"tools": [1, 1]}
+    Server.reply = "What time is it in Bern? 05:03"
+    assert evaluate.evaluate(Server(), [prompt])["groups"] == {"tools": [0, 1]}
+
+
+def test_an_answer_from_a_table_quotes_its_row():
+    import evaluate
+    import language
+    import lookups
+
+    language.R.seed(3)
+    columns = list(lookups.COLUMNS)
+    for _ in range(300):
+        rows = lookups.rows_of(6, columns[:4])
+        text, quotes = lookups.written(rows)
+        turn = lookups.row_turn(rows, quotes)
+        assert turn.worked == f"{turn.reasoning}\n\n{turn.answer}"
+        head, _, line = turn.reasoning.rpartition("\n")
+        assert line in text and text.startswith(head)
+        _, value = turn.check
+        assert value in line
+        # The quote alone is no answer.
+        for wrong in (turn.reasoning + "\n\nI do not know.", turn.worked.replace(turn.answer, "The age of Tim is 1000.")):
+            assert not evaluate.judged({"content": wrong}, turn.check, turn.user)[""]
+
+
+def test_the_words_before_questions_vary_and_are_not_those_of_the_evaluation():
+    import conversations
+    import language
+
+    language.R.seed(4)
+    found = [conversations.beginning() for _ in range(5000)]
+    kept = set(map(conversations.normalized, conversations.KEPT_BEGINNINGS))
+    assert len(set(found)) > 2000
+    assert all(text.endswith(" ") and conversations.normalized(text) not in kept for text in found)
+
+
 def test_sums_and_sorts_are_written_out_rightly():
     import language
     import lists
