@@ -1,7 +1,8 @@
 extension String {
-    /// The text of a file or a server as it may go to a terminal or a log: without control characters, and cut at a length.
+    /// Returns the text without control characters and of limited length. Use it for text from files and other servers that is
+    /// printed on a terminal or logged.
     ///
-    /// - Parameter limit: the most Unicode scalars; a longer text ends in `...`.
+    /// - Parameter limit: The maximum number of Unicode scalars. A longer text is cut and ends with `...`.
     package func printable(atMost limit: Int = 200) -> String {
         var (result, count) = (UnicodeScalarView(), 0)
         for scalar in unicodeScalars where scalar.properties.generalCategory != .control {

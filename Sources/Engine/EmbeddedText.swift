@@ -35,11 +35,11 @@ public struct EmbeddedText {
         }
     }
 
-    /// The source of a GGUF file's template for chats, for another tokenizer than the file's own.
+    /// Returns the source of the chat template in a GGUF file, for use with a tokenizer that is not the file's own.
     ///
-    /// - Parameter model: a model folder or a GGUF file.
-    /// - Returns: `nil` if the model is not a GGUF file, or has no template in it.
-    /// - Throws: `EngineError.model` for a file that cannot be used.
+    /// - Parameter model: A model folder or a GGUF file.
+    /// - Returns: `nil` if the model is not a GGUF file, or if the file contains no template.
+    /// - Throws: `EngineError.model` if the file cannot be used.
     public static func chatTemplate(of model: URL) throws(EngineError) -> String? {
         do throws(CheckpointError) {
             return try ModelFiles(model).chatTemplate()

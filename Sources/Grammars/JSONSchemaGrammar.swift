@@ -128,46 +128,12 @@ extension JSONSchemaGrammar {
         return .rule(rule)
     }
 
-    /// The target of a JSON pointer in the schema, percent-encoded (RFC 6901, section 6) or not.
-    static func resolve(_ pointer: String, in root: JSONValue) -> JSONValue? {
-        guard pointer == "#" || pointer.hasPrefix("#/") else { return nil }
-        var value = root
-        for name in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
-            guard let next = member(name, of: value) ?? member(percentDecoded(name), of: value) else { return nil }
-            value = next
-        }
-        return value
-    }
-
-    private static func member(_ name: Substring, of value: JSONValue) -> JSONValue? {
-        let name = String(name.replacing("~1", with: "/").replacing("~0", with: "~"))
-        if let member = value[name] { return member }
-        guard let index = Int(name), let array = value.array, array.indices.contains(index) else { return nil }
-        return array[index]
-    }
-
-    private static func percentDecoded(_ text: Substring) -> Substring {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%"), rest.count >= 2,
-                let decoded = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            else {
-                bytes.append(byte)
-                continue
-            }
-            bytes.append(decoded)
-            rest = rest.dropFirst(2)
-        }
-        return Substring(String(decoding: bytes, as: UTF8.self))
-    }
-
     mutating func resolve(_ pointer: String, _ path: SchemaPath) throws(GrammarError) -> JSONValue {
         guard pointer == "#" || pointer.hasPrefix("#/") else {
             throw path.error("'\(pointer.prefix(80))' is not inside the schema")
         }
         try builder.visit(1 + pointer.utf8.count / 16)
-        guard let schema = Self.resolve(pointer, in: root) else {
+        guard let schema = root.target(ofReference: pointer) else {
             throw path.error("'\(pointer.prefix(80))' does not exist")
         }
         return schema

@@ -41,7 +41,7 @@ struct SchemaValidator {
             return values.contains { Self.areEqual($0, value) }
         case "const": return Self.areEqual(keyword, value)
         case "$ref":
-            guard let pointer = keyword.string, let target = JSONSchemaGrammar.resolve(pointer, in: root) else {
+            guard let pointer = keyword.string, let target = root.target(ofReference: pointer) else {
                 throw GrammarError(path: "$ref", reason: "cannot be followed")
             }
             return try isValid(value, target, &builder)

@@ -246,12 +246,16 @@ private struct Parts: Equatable {
         arguments: [
             #"{"type": ["string", "null"]}"#, #"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#,
             ##"{"oneOf": [{"$ref": "#/$defs/zip"}, {"const": null}]}"##, ##"{"$ref": "#/$defs/optional"}"##,
+            ##"{"$ref": "#/$defs/zip%20or%20none"}"##,
             #"{"enum": ["12345", "true", null]}"#,
         ])
     func `an optional string is text in every spelling of its schema`(schema: String) throws {
         let parameters: JSONValue = [
             "properties": ["s": try JSONValue(parsing: schema)],
-            "$defs": ["zip": ["enum": ["12345", "true"]], "optional": ["type": ["string", "null"]]],
+            "$defs": [
+                "zip": ["enum": ["12345", "true"]], "optional": ["type": ["string", "null"]],
+                "zip or none": ["type": ["string", "null"]],
+            ],
         ]
         let tool: JSONValue = ["type": "function", "function": ["name": "f", "parameters": parameters]]
         for (written, value) in [

@@ -1,7 +1,9 @@
 import Basics
 import JSON
 
-/// The parameters of the tools that are strings, according to their schemas. Other parameters are JSON.
+/// The parameters of tools that are strings according to the schemas of the tools. All other parameters are JSON.
+///
+/// `CallGrammar` lets the model write the same parameters without quotes.
 struct ToolParameters: Sendable {
     private enum Kind: Sendable {
         /// A string without quotes.
@@ -10,7 +12,7 @@ struct ToolParameters: Sendable {
         case looseText(mayBeNull: Bool)
     }
 
-    /// By tool and parameter.
+    /// The kinds of parameters by tool and parameter.
     private var kinds: [String: [String: Kind]] = [:]
     let isEmpty: Bool
 
@@ -30,7 +32,7 @@ struct ToolParameters: Sendable {
         }
     }
 
-    /// The value of a parameter as the model wrote it.
+    /// Returns the value of a parameter that the model wrote as `bytes`.
     func value(_ bytes: [UInt8], of key: String, in tool: String) -> JSONValue {
         let text = JSONValue.string(String(decoding: bytes, as: UTF8.self))
         let kind = kinds[tool]?[key]
@@ -40,7 +42,8 @@ struct ToolParameters: Sendable {
         return json.string != nil || mayBeNull && json.isNull ? json : text
     }
 
-    /// Which of `string` and `null` a schema allows; `nil` if it allows other types, or more alternatives than are read.
+    /// Returns which of `string` and `null` a schema allows, or `nil` if it allows other types or has more alternatives than are
+    /// read.
     private static func textTypes(_ schema: JSONValue, in root: JSONValue, isBranch: Bool = false) -> Set<String>? {
         var types: Set<String> = []
         if let value = schema["const"] {
@@ -68,9 +71,9 @@ struct ToolParameters: Sendable {
         value.string != nil ? "string" : value.isNull ? "null" : "other"
     }
 
-    /// The schema that a `$ref` into the parameters names, or the schema itself.
+    /// Returns the schema that a `$ref` into the parameters names, or the schema itself.
     private static func target(of schema: JSONValue, in root: JSONValue) -> JSONValue {
-        guard let pointer = schema["$ref"]?.string, pointer.hasPrefix("#/") else { return schema }
-        return pointer.dropFirst(2).split(separator: "/").prefix(8).reduce(root) { $0[String($1)] ?? .null }
+        guard let reference = schema["$ref"]?.string else { return schema }
+        return root.target(ofReference: reference) ?? .null
     }
 }
