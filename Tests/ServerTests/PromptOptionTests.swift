@@ -26,6 +26,8 @@ import Testing
         #expect(try await status(tokens: 1024, ["logprobs": 3, "stream": true]).0 == 200)
         let refused = try await status(tokens: 1025, ["logprobs": 3, "stream": true])
         #expect(refused.0 == 400 && refused.1?.contains("limited to 4096 log-probabilities") == true)
+        let choices = try await status(tokens: 513, ["logprobs": 3, "stream": true, "n": 2])
+        #expect(choices.0 == 400 && choices.1?.contains("has at least 4104") == true)
         #expect(try await status(tokens: 1025, ["logprobs": 3]).0 == 200)
         #expect(try await status(tokens: 1025, ["stream": true]).0 == 200)
         await server.stop()

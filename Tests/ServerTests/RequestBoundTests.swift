@@ -30,6 +30,25 @@ import Testing
         return nil
     }
 
+    @Test func `what the first chunks of a stream repeat of the prompts is bounded`() throws {
+        func refused(_ fields: JSONObject, tokens: Int, bytes: Int = 0, prompts: Int = 1) throws -> String? {
+            var fields = fields
+            if fields["stream"] == nil { fields["stream"] = true }
+            var repeated = RepeatedPrompts(try completion(fields).options)
+            return refusal { () throws(APIError) in
+                for _ in 0..<prompts { try repeated.add(tokens: tokens, bytes: bytes) }
+            }?.param
+        }
+        let ids: JSONObject = ["return_token_ids": true, "n": 8]
+        #expect(try refused(ids, tokens: 32768) == nil)
+        #expect(try refused(ids, tokens: 32769) == "return_token_ids")
+        #expect(try refused(["return_token_ids": true], tokens: 100_000, prompts: 3) == "return_token_ids")
+        #expect(try refused(["return_token_ids": true, "n": 8, "stream": false], tokens: 100_000) == nil)
+        #expect(try refused(["n": 8], tokens: 100_000, bytes: 1_000_000) == nil)
+        #expect(try refused(["echo": true, "n": 2], tokens: 1, bytes: 1 << 19) == nil)
+        #expect(try refused(["echo": true, "n": 2], tokens: 1, bytes: 1 << 19 + 1) == "echo")
+    }
+
     @Test func `what a response repeats is bounded`() throws {
         func metadata(_ count: Int, name: String = "k", value: JSONValue = "v") -> JSONValue {
             .object((0..<count).reduce(into: [:]) { $0["\(name)\($1)"] = value })

@@ -81,6 +81,7 @@ struct RequestPreparation: Sendable {
         let parameter = endpoint.promptParameter
         var promptIDs: [[Int32]] = []
         var texts: [String] = []
+        var repeated = RepeatedPrompts(options)
         for (index, prompt) in prompts.enumerated() {
             if Cancellation.isRequested { throw .aborted }
             switch prompt {
@@ -108,26 +109,9 @@ struct RequestPreparation: Sendable {
             }
             let tokens = promptIDs.last?.count ?? 0
             try charge(promptOf: tokens)
-            try checkStreamedEcho(of: tokens, options)
+            try repeated.add(tokens: tokens, bytes: texts.last?.utf8.count ?? 0)
         }
         return try prepared(options, formatter, promptIDs, texts)
-    }
-
-    /// The maximum number of log-probabilities of an echoed prompt in a stream. Its first chunk has them all and is written on the
-    /// event loop; complete responses are written on other threads.
-    private static let mostStreamedLogprobs = 4096
-
-    private func checkStreamedEcho(of tokens: Int, _ options: GenerationOptions) throws(APIError) {
-        guard options.echoesPrompt, options.streaming != nil, let top = options.logprobs else { return }
-        let count = tokens * (top + 1)
-        guard count <= Self.mostStreamedLogprobs else {
-            throw .invalid(
-                param: "echo",
-                message: """
-                    'echo' with 'logprobs' in a stream is limited to \(Self.mostStreamedLogprobs) log-probabilities of the \
-                    prompt; \(tokens) tokens with \(top + 1) each have \(count). Use 'stream': false.
-                    """)
-        }
     }
 
     private func prepareChat(
@@ -156,6 +140,8 @@ struct RequestPreparation: Sendable {
             try text.encode(request, prompt, for: model)
         }
         try charge(promptOf: ids.count)
+        var repeated = RepeatedPrompts(request.options)
+        try repeated.add(tokens: ids.count, bytes: 0)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
         var parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
