@@ -7,7 +7,7 @@ extension CheckpointAudit {
         let module = expected.module
         guard expected.role != .vector else { return false }
         return stored["\(module).weight_packed"] != nil || stored["\(module).qweight"] != nil
-            || stored[expected.name]?.type == .uint8
+            || [.uint8, .int8].contains(stored[expected.name]?.type)
     }
 
     /// Returns the matrix; `nil` if a problem was recorded.
@@ -26,6 +26,7 @@ extension CheckpointAudit {
             switch stored["\(module).weight_packed"]?.type {
             case .uint8: checkFloats(layout)
             case nil where stored["\(module).qweight"] != nil: checkTransposed(module, rows, columns, quantization)
+            case nil where stored[expected.name]?.type == .int8: checkBytes(layout, quantization)
             case nil: checkModelOpt(layout)
             default: checkIntegers(layout, quantization)
             }
@@ -55,15 +56,30 @@ extension CheckpointAudit {
         let isAsymmetric = stored[points.name] != nil
         let zeroPoints = isAsymmetric ? part(points) : nil
         if isAsymmetric && zeroPoints == nil { return nil }
-        let (width, type) = (groups.packedColumns, scales.type.scales)
-        let format: QuantizedFormat =
-            isAsymmetric
-            ? .asymmetric(bits == 4 ? .uint4 : .uint8, groupColumns: width, scales: type)
-            : groups.count == 1
-                ? .channel(bits == 4 ? .int4 : .int8)
-                : .grouped(bits == 4 ? .int4 : .int8, groupColumns: width, scales: type)
+        let format = QuantizedFormat.integers(
+            bits: bits, groups: groups, scales: scales.type.scales, isAsymmetric: isAsymmetric)
         return PackedCodes(
             format, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
+    }
+
+    /// Checks a matrix of 8-bit integers that are not packed. It has scales for groups of columns, or one for each row, or one.
+    private mutating func checkBytes(
+        _ layout: CompressedLayout, _ quantization: QuantizationConfig
+    ) -> (any QuantizedMatrix)? {
+        let (rows, columns, scaleName) = (layout.rows, layout.columns, layout.name("scale"))
+        guard let codes = part("\(layout.module).weight", [.int8], [[rows, columns]]),
+            let scales = part(scaleName, Self.scaleTypes, nil)
+        else { return nil }
+        let found =
+            scales.isSingle
+            ? ColumnGroups(of: columns, columns: columns)
+            : groups(of: scales, scaleName, rows, columns, quantization, isTransposed: false)
+        guard let groups = found, checkOrder(layout.name("g_idx"), groups, columns) else { return nil }
+        let name = layout.name("zero_point")
+        let zeroPoints = stored[name] == nil ? nil : part(name, [.int8], [scales.shape])
+        guard zeroPoints != nil || stored[name] == nil else { return nil }
+        return SignedBytes(
+            rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
     }
 
     /// Checks a matrix of E2M1 codes. NVFP4 has E4M3 scales and a global scale; MXFP4 has exponents.

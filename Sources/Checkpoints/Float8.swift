@@ -2,7 +2,6 @@ import PortableKernels
 
 /// The E4M3FN format: a sign bit, four exponent bits with bias 7, and three mantissa bits. It has no infinities; the largest
 /// value is 448, and NaN is 0x7F or 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
-/// NaN at 0x7F and 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
 package enum Float8 {
     package static let largest: Float = 448
 

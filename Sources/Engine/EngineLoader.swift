@@ -61,9 +61,7 @@ package struct EngineLoader {
         for warning in Self.warnings(of: config, generation, files) { logger.warning("\(warning)") }
 
         let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
-        if checkpoint.hasUnusedScales {
-            logger.info("the scales of activations and of the KV cache in the checkpoint are not used")
-        }
+        for note in try Self.notes(on: checkpoint, files, options.compute) { logger.info("\(note)") }
         let ranks = try group.map { try RankAssembly($0, options, config, checkpoint, logger) }
         let stage = ranks?.stage
         if let set = ranks?.kernelSet { kernels = set.table(options.compute) }
@@ -197,6 +195,20 @@ package struct EngineLoader {
                 "--kernels \(set.rawValue) is not supported by this CPU (supported: \(available))")
         }
         return set.table(options.compute)
+    }
+
+    /// Returns the differences between the model's quantization and its use.
+    static func notes(
+        on checkpoint: Checkpoint, _ files: ModelFiles, _ compute: EngineOptions.Compute
+    ) throws(ModelConfigError) -> [String] {
+        var notes: [String] = []
+        if checkpoint.hasUnusedScales {
+            notes.append("the scales of activations and of the KV cache in the checkpoint are not used")
+        }
+        if compute != .int8, try files.quantizationConfig()?.hasIntegerActivations == true {
+            notes.append("the checkpoint is meant for 8-bit activations: only --compute int8 rounds them")
+        }
+        return notes
     }
 
     /// Returns problems that the owner of the model should know about, but that do not prevent it from working.

@@ -2,7 +2,6 @@ import Foundation
 
 /// A lock between processes, compatible with `huggingface_hub` (flock on a lock file). It is released with the object, or when
 /// the process ends.
-/// process ends.
 final class FileLock {
     private let descriptor: Int32
 

@@ -9,16 +9,15 @@ struct HubAPI: Sendable {
     /// - Parameters:
     ///   - settings: the Hub's address, the token and the proxies.
     ///   - mustStop: called often, by several threads; requests end when it returns true.
-    /// - Throws: `HubError.setting` if the endpoint is not a URL, or the token cannot be used.
+    /// - Throws: `HubError.setting` for an endpoint, a time or a token that cannot be used.
     init(_ settings: HubSettings, mustStop: @escaping @Sendable () -> Bool = { false }) throws(HubError) {
-        guard let home = WebAddress(settings.endpoint) else {
-            throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(settings.endpoint)'")
-        }
-        endpoint = settings.endpoint
+        let home = try settings.endpoint()
+        endpoint = home.text
         let token = try settings.readToken()
         hasToken = token != nil
         client = WebClient(
-            home: home, token: token, proxies: settings.proxies, silence: settings.silence, mustStop: mustStop)
+            home: home.address, token: token, proxies: settings.proxies, silence: try settings.silence(),
+            mustStop: mustStop)
     }
 
     /// Returns the URL of the description of a revision and its files.

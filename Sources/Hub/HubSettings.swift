@@ -4,55 +4,65 @@ import Web
 
 /// The locations of the Hub and its cache. The environment variables are those of Python's `huggingface_hub`, with which the
 /// cache is shared.
+///
+/// What only requests need is read and checked before the first request, so that it cannot stop commands that use the cache only.
 public struct HubSettings: Sendable {
-    /// The address of the Hub, without a trailing slash (HF_ENDPOINT).
-    public var endpoint = "https://huggingface.co"
     /// The folder of the cache (HF_HUB_CACHE, or `hub` in HF_HOME).
     public var cache: String
     /// Whether only the cache is used (HF_HUB_OFFLINE).
     public var isOffline = false
-    /// The time without data after which a connection is closed (HF_HUB_DOWNLOAD_TIMEOUT).
-    public var silence = Duration.seconds(10)
     /// The proxies for requests.
     var proxies: WebProxies
-    /// As it is in HF_TOKEN.
+    /// As they are in HF_ENDPOINT, HF_HUB_DOWNLOAD_TIMEOUT and HF_TOKEN.
+    private let givenEndpoint: String?
+    private let givenSilence: String?
     private let givenToken: String?
     private let tokenFile: String
 
     /// The maximum size of a token file in bytes.
     private static let largestTokenFile = 4096
 
-    /// - Throws: `HubError.setting` with the variable or file that has an invalid value.
-    public init(environment: [String: String]) throws(HubError) {
+    public init(environment: [String: String]) {
         let given = environment.filter { !$0.value.isEmpty }
         func isOn(_ name: String) -> Bool { ["1", "ON", "YES", "TRUE"].contains(given[name]?.uppercased() ?? "") }
 
-        if let text = given["HF_ENDPOINT"] {
-            endpoint = String(text.reversed().drop { $0 == "/" }.reversed())
-            // Errors print it, so it must not have a password.
-            guard let address = WebAddress(endpoint), address.user == nil, !endpoint.contains("?") else {
-                throw .setting(
-                    "HF_ENDPOINT", reason: "must be a URL with http or https, without user, password and query")
-            }
-        }
         let user = given["HOME"] ?? NSHomeDirectory()
         func path(_ text: String) -> String { text == "~" || text.hasPrefix("~/") ? user + text.dropFirst() : text }
         let home = path(given["HF_HOME"] ?? (given["XDG_CACHE_HOME"] ?? "\(user)/.cache") + "/huggingface")
         let folder = path(given["HF_HUB_CACHE"] ?? given["HUGGINGFACE_HUB_CACHE"] ?? "\(home)/hub")
         cache = URL(fileURLWithPath: folder).standardizedFileURL.path
         isOffline = isOn("HF_HUB_OFFLINE") || isOn("TRANSFORMERS_OFFLINE")
-        if let text = given["HF_HUB_DOWNLOAD_TIMEOUT"] {
-            guard let seconds = Int(text), (1...3600).contains(seconds) else {
-                throw .setting("HF_HUB_DOWNLOAD_TIMEOUT", reason: "must be 1 to 3600 seconds; got '\(text)'")
-            }
-            silence = .seconds(seconds)
-        }
         proxies = WebProxies(environment: given)
+        givenEndpoint = given["HF_ENDPOINT"]
+        givenSilence = given["HF_HUB_DOWNLOAD_TIMEOUT"]
         givenToken = given["HF_TOKEN"] ?? given["HUGGING_FACE_HUB_TOKEN"]
         tokenFile = path(given["HF_TOKEN_PATH"] ?? "\(home)/token")
     }
 
-    /// Reads the access token for private and gated models (HF_TOKEN, or the file `token` in HF_HOME), which only requests need.
+    /// Returns the address of the Hub, as text without a trailing slash (HF_ENDPOINT).
+    ///
+    /// - Throws: `HubError.setting` if it is not a URL.
+    func endpoint() throws(HubError) -> (text: String, address: WebAddress) {
+        let text = String((givenEndpoint ?? "https://huggingface.co").reversed().drop { $0 == "/" }.reversed())
+        // Errors print it, so it must not have a password.
+        guard let address = WebAddress(text), address.user == nil, !text.contains("?") else {
+            throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https, without user, password and query")
+        }
+        return (text, address)
+    }
+
+    /// Returns the time without data after which a connection is closed (HF_HUB_DOWNLOAD_TIMEOUT).
+    ///
+    /// - Throws: `HubError.setting` for an invalid value.
+    func silence() throws(HubError) -> Duration {
+        guard let givenSilence else { return .seconds(10) }
+        guard let seconds = Int(givenSilence), (1...3600).contains(seconds) else {
+            throw .setting("HF_HUB_DOWNLOAD_TIMEOUT", reason: "must be 1 to 3600 seconds; got '\(givenSilence)'")
+        }
+        return .seconds(seconds)
+    }
+
+    /// Reads the access token for private and gated models (HF_TOKEN, or the file `token` in HF_HOME).
     ///
     /// - Returns: `nil` if there is none.
     /// - Throws: `HubError.setting` with the variable or file that has no usable token.

@@ -42,8 +42,16 @@ struct QuantizationConfigTests {
             (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
             (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
             (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
-            (group("naive-quantized", ["type": "int", "num_bits": 8]), "naive-quantized int8"),
-            (["quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"], "MIXED_PRECISION"),
+            (group("int-quantized", ["type": "int", "num_bits": 4]), "int-quantized int4"),
+            (group("int-quantized", ["type": "int", "strategy": "block"]), "int-quantized strategy block"),
+            (
+                ["quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"],
+                "MIXED_PRECISION without quantized_layers"
+            ),
+            (mixed(["a.q_proj": ["quant_algo": "FP8"], "a.o_proj": ["quant_algo": "MXFP8"]]), "MXFP8 of a.o_proj"),
+            (mixed(["a.q_proj": ["quant_algo": "W4A16_AWQ", "group_size": 128]]), "W4A16_AWQ of a.q_proj"),
+            (mixed(["b": ["quant_algo": "NVFP4", "group_size": 32]]), "NVFP4 with groups of 32 of b"),
+            (mixed(["b": "FP8"]), "unnamed of b"),
             (
                 [
                     "quant_method": "compressed-tensors", "format": "float-quantized",
@@ -73,6 +81,9 @@ struct QuantizationConfigTests {
             Written(
                 group("naive-quantized", ["type": "float", "num_bits": 8, "strategy": "channel"]),
                 granularities: [.channel]),
+            Written(group("naive-quantized", ["type": "int", "num_bits": 8])),
+            Written(group("int-quantized", ["type": "int", "num_bits": 8, "strategy": "channel"])),
+            Written(group("int-quantized", ["type": "int", "num_bits": 8, "group_size": 128]), groupWidths: [128]),
             Written(group("pack-quantized", ["num_bits": 4, "group_size": 64]), groupWidths: [64]),
             Written(group("pack-quantized", ["num_bits": 4, "group_size": -1])),
             Written(
@@ -81,6 +92,14 @@ struct QuantizationConfigTests {
             // Only the cache is quantized.
             Written(["quant_method": "compressed-tensors", "config_groups": [:], "kv_cache_scheme": ["num_bits": 8]]),
             Written(["quant_method": "modelopt", "quant_algo": nil, "kv_cache_quant_algo": "FP8"]),
+            Written(["quant_method": "modelopt", "quant_algo": "W4A16_NVFP4"]),
+            Written(
+                ["quant_method": "modelopt", "quant_algo": "FP8_PER_CHANNEL_PER_TOKEN"], granularities: [.channel]),
+            Written(
+                mixed([
+                    "a.q_proj": ["quant_algo": "FP8"], "a.o_proj": ["quant_algo": "FP8_PER_CHANNEL_PER_TOKEN"],
+                    "a.k_proj": ["quant_algo": "FP8"], "b": ["quant_algo": "NVFP4", "group_size": 16],
+                ]), granularities: [.tensor, .channel]),
         ])
     func `a format that other programs write is read`(written: Written) throws {
         let config = try #require(try QuantizationConfig(parsing: ["quantization_config": written.quantization]))
@@ -155,6 +174,27 @@ struct QuantizationConfigTests {
                 parsing: ["quantization_config": ["quant_method": "fp8", "weight_block_size": [128, 0]]])
         }
         #expect(error.description.contains("quantization_config.weight_block_size"))
+    }
+
+    @Test func `activations in integers are noticed`() throws {
+        for (activations, expected) in [
+            (nil, false), (["num_bits": 8, "type": "int", "dynamic": true], true), (["num_bits": 8], true),
+            (["type": "float"], false),
+        ] as [(JSONValue, Bool)] {
+            let config = try QuantizationConfig(parsing: [
+                "quantization_config": [
+                    "quant_method": "compressed-tensors", "format": "int-quantized",
+                    "config_groups": [
+                        "a": ["weights": ["type": "int", "num_bits": 8], "input_activations": activations]
+                    ],
+                ]
+            ])
+            #expect(config?.hasIntegerActivations == expected)
+        }
+    }
+
+    private static func mixed(_ layers: JSONValue) -> JSONValue {
+        ["quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": layers]
     }
 
     private static func group(_ format: JSONValue, _ weights: JSONValue) -> JSONValue {

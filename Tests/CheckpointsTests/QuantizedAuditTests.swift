@@ -29,6 +29,12 @@ struct QuantizedAuditTests {
         return tensors
     }
 
+    /// (2, 64), one scale for each row, with zero points
+    private static let bytes: Tensors = [
+        "x.weight": tensor("I8", [2, 64], [0x81]), "x.weight_scale": tensor("BF16", [2, 1], [0x80, 0x3F]),
+        "x.weight_zero_point": tensor("I8", [2, 1], [3]),
+    ]
+
     /// (2, 64)
     private static let nvfp4: Tensors = [
         "x.weight_packed": tensor("U8", [2, 32], [0x21]), "x.weight_scale": tensor("F8_E4M3", [2, 4], [0x38]),
@@ -72,7 +78,7 @@ struct QuantizedAuditTests {
 
     @Test func `the matrices of these tests are accepted`() throws {
         for tensors in [
-            Self.integers(), Self.integers(zeroPointBits: 4), Self.integers(zeroPointBits: 8), Self.nvfp4,
+            Self.integers(), Self.integers(zeroPointBits: 4), Self.integers(zeroPointBits: 8), Self.bytes, Self.nvfp4,
             Self.modelOpt, Self.mxfp4,
         ] {
             let (matrix, problems, _) = try audit(tensors)
@@ -89,6 +95,40 @@ struct QuantizedAuditTests {
         var tensors = Self.integers()
         tensors[name] = nil
         #expect(try audit(tensors).problems.contains("missing: \(name)"))
+    }
+
+    @Test(
+        arguments: [
+            ("x.weight", "I8", [2, 63], "x.weight is [2, 63], expected [2, 64]"),
+            ("x.weight_scale", "BF16", [2], "x.weight_scale is [2], expected [2, 1] or [2, 2]"),
+            ("x.weight_scale", "I8", [2, 1], "x.weight_scale is I8"),
+            ("x.weight_zero_point", "I8", [1], "x.weight_zero_point is [1], expected [2, 1]"),
+            ("x.weight_zero_point", "BF16", [2, 1], "x.weight_zero_point is BF16"),
+            ("x.weight_g_idx", "I32", [63], "x.weight_g_idx is [63], expected [64]"),
+        ] as [(String, String, [Int], String)])
+    func `a tensor of a matrix of bytes with another type or shape is named`(
+        name: String, type: String, shape: [Int], problem: String
+    ) throws {
+        var tensors = Self.bytes
+        let size = type == "I32" ? 4 : type == "I8" ? 1 : 2
+        tensors[name] = Self.tensor(type, shape, [UInt8](repeating: 0, count: size))
+        let problems = try audit(tensors).problems
+        #expect(problems.contains { $0.contains(problem) }, "\(problems)")
+    }
+
+    @Test func `a matrix of bytes has a scale for groups, for each row, or one`() throws {
+        var tensors = Self.bytes
+        // -127 - 3
+        #expect(try #require(try audit(tensors).matrix).values == [Float](repeating: -130, count: 128))
+        for shape in [[], [1], [1, 1], [2, 2]] {
+            tensors["x.weight_scale"] = Self.tensor("BF16", shape, [0x80, 0x3F])
+            tensors["x.weight_zero_point"] = nil
+            let result = try audit(tensors)
+            #expect(result.problems == [])
+            #expect(try #require(result.matrix).values == [Float](repeating: -127, count: 128))
+        }
+        tensors["x.weight_scale"] = nil
+        #expect(try audit(tensors).problems == ["missing: x.weight_scale"])
     }
 
     @Test func `a global scale that is missing is named, also if MXFP4 has none`() throws {
@@ -156,7 +196,7 @@ struct QuantizedAuditTests {
 
     @Test(
         arguments: [
-            (integers(), [0xC0, 0x7F]), (nvfp4, [0x7F]), (mxfp4, [255]),
+            (integers(), [0xC0, 0x7F]), (bytes, [0xC0, 0x7F]), (nvfp4, [0x7F]), (mxfp4, [255]),
             // Finite, but not times the largest code.
             (integers(), [0x7F, 0x7F]), (integers(), [0x7F, 0xFF]), (mxfp4, [253]),
         ] as [([String: TemporaryModel.Tensor], [UInt8])])

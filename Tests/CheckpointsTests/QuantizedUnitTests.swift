@@ -21,6 +21,7 @@ struct QuantizedUnitTests {
             "c": [
                 "format": "pack-quantized", "weights": ["type": "int", "num_bits": 8, "strategy": "channel"],
             ],
+            "d": ["format": "int-quantized", "weights": ["type": "int", "num_bits": 8, "strategy": "tensor"]],
         ],
     ]
 
@@ -51,8 +52,9 @@ struct QuantizedUnitTests {
 
     @Test(arguments: [
         "int4_sym_g32_bf16", "int4_sym_g128_f16", "int4_sym_channel_f32", "int4_asym_g32", "int4_g_idx_trivial",
-        "int8_sym_channel", "int8_asym_g32_bf16", "int8_asym_channel_f32", "nvfp4_ct", "nvfp4_modelopt", "mxfp4_ct",
-        "awq_gemm_g32", "gptq_v1_g32", "gptq_v2_g32",
+        "int8_sym_channel", "int8_asym_g32_bf16", "int8_asym_channel_f32", "int8_bytes_channel",
+        "int8_bytes_tensor_asym", "int8_bytes_g32_asym", "nvfp4_ct", "nvfp4_modelopt", "mxfp4_ct", "awq_gemm_g32",
+        "gptq_v1_g32", "gptq_v2_g32",
     ])
     func `every weight has its exact value`(name: String) throws {
         let (matrix, expected, problems) = try check(name)

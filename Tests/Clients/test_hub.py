@@ -251,7 +251,12 @@ def test_commands_without_a_name_need_no_setting_of_the_hub(cache, tmp_path):
     result = cache.run(None, "quantize", source, tmp_path / "quantized", HF_ENDPOINT="nonsense")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "quantized" / "config.json").exists()
-    cache.home.mkdir()
+    for variables in ({"HF_ENDPOINT": "nonsense"}, {"HF_HUB_DOWNLOAD_TIMEOUT": "0"}):
+        name = next(iter(variables))
+        assert cache.run(None, "list", **variables).returncode == 0
+        assert "is not in the cache" in cache.run(None, "remove", NAME, **variables).stderr
+        assert f"{name}: must be" in cache.refusal(None, **variables)
+    cache.home.mkdir(exist_ok=True)
     os.mkfifo(cache.home / "token")
     result = cache.run(None, "list")
     assert result.returncode == 0 and "no models in" in result.stdout, result

@@ -23,6 +23,19 @@ import Testing
             ])
     }
 
+    @Test func `the log says that activations are not quantized as the model asks for`() throws {
+        for (name, compute, count) in [
+            ("ct_int8", .fast, 1), ("ct_int8", .exact, 1), ("ct_int8", .int8, 0),
+            ("ct_w8a16_asym", .fast, 0), ("modelopt_mixed", .fast, 1), ("gguf_q4_0", .fast, 0),
+        ] as [(String, EngineOptions.Compute, Int)] {
+            let files = try ModelFiles(Fixtures.root.appending(path: "low-bit/model/\(name)"))
+            let checkpoint = try files.checkpoint(files.modelConfig())
+            let notes = try EngineLoader.notes(on: checkpoint, files, compute)
+            #expect(notes.count == count, "\(name): \(notes)")
+            #expect(notes.first?.contains(name == "ct_int8" ? "8-bit activations" : "scales of activations") ?? true)
+        }
+    }
+
     @Test func `the warnings of a GGUF file name it`() throws {
         let lines = try warnings("low-bit/model/gguf_q4_0", unknownKeys: ["afmoe.new"])
         #expect(lines.count == 2)

@@ -14,7 +14,8 @@ struct ModelVectorTests {
     private static let quantized = [
         "gguf_bf16_pattern", "gguf_f16_tied", "gguf_iq4_xs", "gguf_legacy_mix", "gguf_mxfp4", "gguf_q4_0",
         "gguf_q4_k_m", "gguf_q8_0_split", "f5_w4a16", "ct_w4a16_g32", "ct_w4a16_g128", "ct_w4a16_channel",
-        "ct_w4a16_asym_g32", "ct_w8a16_g32", "ct_nvfp4", "ct_mxfp4", "modelopt_nvfp4", "awq_g32", "gptq_g32",
+        "ct_w4a16_asym_g32", "ct_w8a16_g32", "ct_w8a16_asym", "ct_int8", "ct_nvfp4", "ct_mxfp4", "modelopt_nvfp4",
+        "modelopt_mixed", "awq_g32", "gptq_g32",
     ]
     /// Relative to the largest value of a tensor; correct float32 code reaches 1e-5, activations as pairs of bfloat16 3.7e-5.
     private static func tolerance(_ kernels: KernelTable) -> Float {

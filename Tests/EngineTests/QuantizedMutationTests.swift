@@ -41,8 +41,8 @@ struct QuantizedMutationTests {
 
     @Test(
         arguments: [
-            "ct_w4a16_asym_g32", "ct_w4a16_channel", "ct_w8a16_g32", "ct_nvfp4", "ct_mxfp4", "modelopt_nvfp4",
-            "awq_g32", "gptq_g32",
+            "ct_w4a16_asym_g32", "ct_w4a16_channel", "ct_w8a16_g32", "ct_int8", "ct_nvfp4", "ct_mxfp4",
+            "modelopt_nvfp4", "awq_g32", "gptq_g32",
         ])
     func `safetensors and their configuration`(name: String) throws {
         let source = Self.folder.appending(path: "model/\(name)")

@@ -2,7 +2,6 @@ import JSON
 
 /// Converts the metadata of a GGUF file to the equivalent members of `config.json` and `generation_config.json`, so that one
 /// parser checks both.
-/// parser checks both.
 ///
 /// The architecture implies that embeddings are scaled, that layers have no biases, and that all layers but every fourth have
 /// positions.

@@ -65,7 +65,24 @@ extension TensorType {
     }
 }
 
+extension QuantizedFormat {
+    /// Returns the format of integers of 4 or 8 bits.
+    ///
+    /// - Parameters:
+    ///   - scales: the type of the scales.
+    ///   - isAsymmetric: whether each group has a zero point.
+    static func integers(bits: Int, groups: ColumnGroups, scales: Scales, isAsymmetric: Bool) -> QuantizedFormat {
+        let width = groups.packedColumns
+        if isAsymmetric { return .asymmetric(bits == 4 ? .uint4 : .uint8, groupColumns: width, scales: scales) }
+        let codes: Codes = bits == 4 ? .int4 : .int8
+        return groups.count == 1 ? .channel(codes) : .grouped(codes, groupColumns: width, scales: scales)
+    }
+}
+
 extension StoredTensor {
+    /// Whether the tensor has one element, in any number of dimensions.
+    var isSingle: Bool { shape.allSatisfy { $0 == 1 } }
+
     /// Returns the element at `index` of a float32, float16 or bfloat16 tensor.
     func float(_ index: Int) -> Float? {
         let element = UnsafeRawBufferPointer(rebasing: bytes[index * type.size..<(index + 1) * type.size])

@@ -18,6 +18,8 @@ public struct QuantizationConfig: Sendable, Equatable {
     public private(set) var granularities: [Granularity] = []
     /// The numbers of columns of integers that share a scale; a number larger than the row means one group per row.
     var groupWidths: [Int] = []
+    /// Whether the model was made for activations in 8-bit integers, as with W8A8.
+    public private(set) var hasIntegerActivations = false
     /// The order of words in AWQ or GPTQ; `nil` for other methods.
     var order: TransposedIntegers.Order?
 
@@ -59,8 +61,9 @@ public struct QuantizationConfig: Sendable, Equatable {
         .unsupportedQuantization(
             name: name,
             supported: """
-                compressed-tensors float-quantized 8 bits, pack-quantized 4 and 8 bits, nvfp4-pack-quantized, \
-                mxfp4-pack-quantized; fp8 e4m3; modelopt NVFP4 and FP8; awq gemm 4 bits; gptq 4 bits; or none at all
+                compressed-tensors float-quantized 8 bits, int-quantized 8 bits, pack-quantized 4 and 8 bits, \
+                nvfp4-pack-quantized, mxfp4-pack-quantized; fp8 e4m3; modelopt NVFP4, FP8 and both mixed; awq gemm 4 bits; \
+                gptq 4 bits; or none at all
                 """)
     }
 
@@ -78,13 +81,18 @@ public struct QuantizationConfig: Sendable, Equatable {
             let bits = try weights.integer("num_bits", default: 8, in: 1...64)
             let groupFormat = try group.string("format") ?? format ?? "unnamed"
             let isSymmetric = try weights.bool("symmetric", default: true)
+            if let activations = try group.object("input_activations"), try activations.string("type") ?? "int" == "int"
+            {
+                hasIntegerActivations = true
+            }
             switch (groupFormat, type, bits) {
             // The second name is used if activations are not quantized.
             case ("float-quantized", "float", 8), ("naive-quantized", "float", 8):
                 guard isSymmetric else { throw Self.refusal("compressed-tensors asymmetric") }
                 granularities.append(try Self.parseStrategy(weights))
-            case ("pack-quantized", "int", 4), ("pack-quantized", "int", 8):
-                if let width = try Self.parseGroups(weights) { groupWidths.append(width) }
+            case ("pack-quantized", "int", 4), ("pack-quantized", "int", 8), ("int-quantized", "int", 8),
+                ("naive-quantized", "int", 8):
+                if let width = try Self.parseGroups(weights, groupFormat) { groupWidths.append(width) }
             case ("nvfp4-pack-quantized", "float", 4), ("mxfp4-pack-quantized", "float", 4): break
             default: throw Self.refusal("compressed-tensors \(groupFormat) \(type)\(bits)")
             }
@@ -96,14 +104,15 @@ public struct QuantizationConfig: Sendable, Equatable {
         }
     }
 
-    /// Returns the width of the groups of integers; `nil` if each row is one group.
-    private static func parseGroups(_ weights: ConfigReader) throws(ModelConfigError) -> Int? {
+    /// Returns the width of the groups of integers; `nil` if each row is one group, or the whole matrix.
+    private static func parseGroups(_ weights: ConfigReader, _ format: String) throws(ModelConfigError) -> Int? {
         // Without a strategy, a group size means groups; -1 means a whole row.
         let hasGroups = weights.value("group_size").map { $0.integer != -1 }
         switch (try weights.string("strategy"), hasGroups) {
         case ("channel"?, _), (nil, false?): return nil
+        case ("tensor"?, _) where format != "pack-quantized", (nil, nil) where format != "pack-quantized": return nil
         case ("group"?, _), (nil, true?): return try weights.integer("group_size", default: 0, in: 1...1 << 24)
-        case (let strategy, _): throw refusal("compressed-tensors pack-quantized strategy \(strategy ?? "tensor")")
+        case (let strategy, _): throw refusal("compressed-tensors \(format) strategy \(strategy ?? "tensor")")
         }
     }
 
@@ -120,13 +129,31 @@ public struct QuantizationConfig: Sendable, Equatable {
         let algorithm = try reader.string("quant_algo")
         // Only the KV cache is quantized, which this server decides itself.
         if algorithm == nil, try reader.string("kv_cache_quant_algo") != nil { return }
-        switch algorithm {
-        case "NVFP4":
-            let width = try reader.integer("group_size", default: 16, in: 1...1 << 24)
-            guard width == 16 else { throw Self.refusal("modelopt NVFP4 with groups of \(width)") }
-        case "FP8": granularities = [.tensor]
-        default: throw Self.refusal("modelopt \(algorithm ?? "unnamed")")
+        guard algorithm == "MIXED_PRECISION" else {
+            try parseModelOpt(reader, algorithm, layer: nil)
+            return
         }
+        let layers = try reader.object("quantized_layers")?.members ?? []
+        guard !layers.isEmpty else { throw Self.refusal("modelopt MIXED_PRECISION without quantized_layers") }
+        for (name, layer) in layers { try parseModelOpt(layer, layer.string("quant_algo"), layer: name) }
+    }
+
+    /// - Parameter layer: the layer that has the algorithm, for the error; `nil` for all layers.
+    private mutating func parseModelOpt(
+        _ reader: ConfigReader, _ algorithm: String?, layer: String?
+    ) throws(ModelConfigError) {
+        let place = layer.map { " of \($0.prefix(80))" } ?? ""
+        var granularity: Granularity?
+        switch algorithm {
+        // They differ in the activations only.
+        case "NVFP4", "W4A16_NVFP4":
+            let width = try reader.integer("group_size", default: 16, in: 1...1 << 24)
+            guard width == 16 else { throw Self.refusal("modelopt NVFP4 with groups of \(width)\(place)") }
+        case "FP8": granularity = .tensor
+        case "FP8_PER_CHANNEL_PER_TOKEN": granularity = .channel
+        default: throw Self.refusal("modelopt \(algorithm ?? "unnamed")\(place)")
+        }
+        if let granularity, !granularities.contains(granularity) { granularities.append(granularity) }
     }
 
     private mutating func parseAWQ(_ reader: ConfigReader) throws(ModelConfigError) {

@@ -2,7 +2,6 @@ import KernelInterface
 
 /// A reader of the rows of one quantized matrix of a checkpoint. It keeps the file's memory alive. Several threads may read
 /// different rows at the same time.
-/// same time.
 public protocol QuantizedReader: AnyObject {
     var format: QuantizedFormat { get }
 

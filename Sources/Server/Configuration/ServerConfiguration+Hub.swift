@@ -13,7 +13,7 @@ extension ServerConfiguration {
         report: @escaping @Sendable (String) -> Void, isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(HubError) {
         guard let hubModel else { return }
-        let settings = try HubSettings(environment: ProcessInfo.processInfo.environment)
+        let settings = HubSettings(environment: ProcessInfo.processInfo.environment)
         let path = try Hub(settings, report: report, isCancelled: isCancelled).locate(hubModel)
         engine.modelDirectory = URL(fileURLWithPath: path)
         self.hubModel = nil

@@ -12,7 +12,7 @@ struct List: ParsableCommand {
     var json = false
 
     func run() throws {
-        let hub = try Hub.fromEnvironment()
+        let hub = Hub.fromEnvironment()
         let models = hub.list()
         if json {
             let encoder = JSONEncoder()

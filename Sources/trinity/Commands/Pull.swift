@@ -13,7 +13,7 @@ struct Pull: ParsableCommand {
             shared with Python's huggingface_hub; HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
             """)
 
-    @Argument(help: ArgumentHelp("Name on the Hub.", valueName: "model"))
+    @Argument(help: ArgumentHelp("Name on the Hub, such as owner/name.", valueName: "model"))
     var model: HubReference
 
     func run() throws {
@@ -35,8 +35,8 @@ extension Hub {
     }
 
     /// Returns the Hub with the settings of the environment; its messages go to standard error.
-    static func fromEnvironment() throws -> Hub {
-        Hub(try HubSettings(environment: ProcessInfo.processInfo.environment)) { line in
+    static func fromEnvironment() -> Hub {
+        Hub(HubSettings(environment: ProcessInfo.processInfo.environment)) { line in
             FileHandle.standardError.write(Data("\(line)\n".utf8))
         }
     }
