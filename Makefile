@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve model test test-all simulate clients ranks frameworks check lint format docs package tidy tsan fuzz soak clean
+.PHONY: help setup build serve model test test-all simulate clients ranks ranks-quick frameworks check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -69,6 +69,13 @@ ranks: ## Run the tests of several ranks under mpirun
 	@script/setup --mpi
 	swift build --product trinity --traits MPI --scratch-path .build-mpi
 	TRINITY_BINARY=.build-mpi/debug/trinity .venv/bin/python -m pytest Tests/Clients/Ranks
+
+ranks-quick: ## Run the main tests of several ranks with a binary made from the debug build
+	@script/setup --ci
+	@script/setup --mpi
+	swift build --product trinity
+	script/build-with-mpi .build-mpi/quick/trinity
+	TRINITY_BINARY=.build-mpi/quick/trinity .venv/bin/python -m pytest Tests/Clients/Ranks -m quick
 
 frameworks: ## Run the tests with frameworks and programs that have their own clients
 	@script/setup --frameworks

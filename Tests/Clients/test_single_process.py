@@ -22,3 +22,8 @@ def test_the_only_rank_of_mpirun_is_a_server_like_any_other():
 def test_it_needs_no_library_of_mpi():
     libraries = subprocess.run(["ldd", REPOSITORY / BINARY], capture_output=True, text=True, check=True).stdout
     assert "libssl" in libraries and "libmpi" not in libraries
+
+
+def test_it_has_no_symbol_of_mpi():
+    binary = (REPOSITORY / BINARY).read_bytes()
+    assert b"SSL_CTX_new" in binary and b"MPI_Init" not in binary and b"MPI_Isend" not in binary

@@ -10,26 +10,30 @@ import tempfile
 import threading
 import time
 
-from trinity_server import BINARY, REPOSITORY, Server, free_port
+from trinity_server import BINARY, CHAT_MODEL, REPOSITORY, Server, free_port
 
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
 SERVE = ["--compute", "exact", "--kv-cache-memory-bytes", "64MiB"]
 
 
 class RankServer(Server):
-    """`mpirun -n RANKS trinity serve`, on one host or on `RankHosts`; `others` are the options of one more rank."""
+    """`mpirun -n RANKS trinity serve` of the chat model, on one host or on `RankHosts`; `others` are the options of one more rank."""
 
     def __init__(self, ranks, *arguments, hosts=None, others=None):
         self.hosts = hosts
         address = "10.77.0.1" if hosts else "127.0.0.1"
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-ranks-", suffix=".log")
-        serve = [str(REPOSITORY / BINARY), "serve", "--host", address, "--port", str(self.port), *SERVE]
-        if "--threads" not in arguments:
-            serve += ["--threads", "1"]
-        command = [*(hosts.mpirun if hosts else MPIRUN), "-n", str(ranks), *serve, *map(str, arguments)]
+
+        def serve(options):
+            defaults = {"--threads": "1", "--model": CHAT_MODEL}
+            given = [part for name, value in defaults.items() if name not in options for part in (name, value)]
+            command = [REPOSITORY / BINARY, "serve", "--host", address, "--port", self.port, *SERVE, *given, *options]
+            return list(map(str, command))
+
+        command = [*(hosts.mpirun if hosts else MPIRUN), "-n", str(ranks), *serve(arguments)]
         if others is not None:  # one more rank with other options
-            command += [":", "-n", "1", *serve, *map(str, others)]
+            command += [":", "-n", "1", *serve(others)]
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
             env={key: value for key, value in os.environ.items() if not key.startswith("TRINITY_")})

@@ -47,8 +47,18 @@ def started(ranks, *arguments, **options):
         server.stop_whatever_happened()
 
 
+@pytest.mark.quick
+def test_one_rank_is_a_server_like_any_other(expected):
+    with started(1) as server:
+        assert replies(server) == expected
+        os.kill(server.rank_processes()[0], signal.SIGTERM)
+        assert server.wait(20) == 0, server.log_text()
+
+
 @pytest.mark.parametrize(("ranks", "arguments"), [
-    (2, []), (4, ["--max-num-batched-tokens", "64"]), (3, ["--spec-method", "ngram", "--threads", "2"])])
+    pytest.param(2, [], marks=pytest.mark.quick),
+    pytest.param(4, ["--max-num-batched-tokens", "64"], marks=pytest.mark.quick),
+    (3, ["--spec-method", "ngram", "--threads", "2"])])
 def test_any_number_of_ranks_computes_the_same_bits(ranks, arguments, expected):
     with started(ranks, *arguments) as server, server:
         assert replies(server) == expected
@@ -62,7 +72,7 @@ def test_any_number_of_ranks_computes_the_same_bits(ranks, arguments, expected):
         assert f"rank={ranks - 1}" in server.log_text()
 
 
-@pytest.mark.parametrize("rank", [0, 1, 2])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.quick), 2])
 def test_a_killed_rank_ends_every_stream_and_every_process(rank):
     with started(3) as server:
         streams = [Stream(server) for _ in range(3)]
@@ -132,6 +142,7 @@ def test_a_rank_that_has_stopped_does_not_hold_up_the_end():
         assert "not all ranks have ended" in server.log_text()
 
 
+@pytest.mark.quick
 def test_sigusr1_drains_all_ranks():
     with started(3) as server:
         stream = Stream(server, tokens=200)
@@ -192,6 +203,7 @@ def test_ranks_that_differ_end_with_the_list_of_differences(options, difference)
         server.stop_whatever_happened()
 
 
+@pytest.mark.quick
 def test_another_model_is_a_difference(tmp_path):
     folder = tmp_path / "trinity-tiny"
     shutil.copytree(CHAT_MODEL, folder)
@@ -211,6 +223,7 @@ def cpu_seconds(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.quick
 def test_idle_ranks_use_no_cpu():
     with started(3) as server, server:
         replies(server)
