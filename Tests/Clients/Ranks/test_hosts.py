@@ -15,8 +15,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("count", "delay", "loss"), [
-    (2, 0.0001, 0), (3, 0.001, 0.001), (4, 0.0001, 0.001)])
+@pytest.mark.parametrize(("count", "delay", "loss"), [(2, 0.0001, 0), (3, 0.001, 0.001), (4, 0.0001, 0.001)])
 def test_hosts_with_a_slow_network_compute_the_same_bits(count, delay, loss, expected):  # noqa: F811
     assert len(REQUESTS) == 10
     with RankHosts(count, delay, loss) as hosts:
