@@ -52,7 +52,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
         case .notFinite(let tensor, let value, let shape, let index):
             let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
             let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"
-            return "not a finite number: \(tensor) is \(value) at \(place)"
+            return "tensor \(tensor) is not finite: \(value) at \(place)"
         }
     }
 }

@@ -130,11 +130,11 @@ extension JSONSchemaGrammar {
 
     mutating func resolve(_ pointer: String, _ path: SchemaPath) throws(GrammarError) -> JSONValue {
         guard pointer == "#" || pointer.hasPrefix("#/") else {
-            throw path.error("'\(pointer.prefix(80))' is not inside the schema")
+            throw path.error("refers to '\(pointer.prefix(80))', which is outside the schema")
         }
         try builder.visit(1 + pointer.utf8.count / 16)
         guard let schema = root.target(ofReference: pointer) else {
-            throw path.error("'\(pointer.prefix(80))' does not exist")
+            throw path.error("refers to '\(pointer.prefix(80))', which does not exist")
         }
         return schema
     }

@@ -100,7 +100,7 @@ struct RegexGrammar {
 
     private func error(_ reason: String) -> GrammarError {
         GrammarError(
-            path: "", reason: "the pattern '\(String(String.UnicodeScalarView(pattern.prefix(80))))' \(reason)")
+            path: "", reason: "\(reason): '\(String(String.UnicodeScalarView(pattern.prefix(80))))'")
     }
 
     private var next: Unicode.Scalar? { index < pattern.count ? pattern[index] : nil }

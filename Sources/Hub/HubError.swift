@@ -59,11 +59,11 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
             "no space for \(ByteCount(needed)) on the disk of \(path), which has \(ByteCount(free))"
         case .diskFull(let path): "the disk of \(path) is full"
         case .noLinks(let path):
-            "the disk of \(path) has no symbolic links, which the cache needs; HF_HUB_CACHE names another disk"
+            "the disk of \(path) does not support symbolic links, which the cache needs; set HF_HUB_CACHE to a folder on another disk"
         case .system(let path, let number): "\(path): \(SystemCall.text(number))"
         case .notCached(let reference, let cache): "\(reference) is not in the cache \(cache)"
         case .inUse(let repository): "\(repository) is being downloaded by another process"
-        case .cancelled: "the download was stopped; it goes on where it was"
+        case .cancelled: "the download was stopped; the next one resumes it"
         }
     }
 }

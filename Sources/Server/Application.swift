@@ -102,7 +102,7 @@ public final class Application: Sendable {
         do throws(HubError) {
             try configuration.locateModel(report: { logger.info("\($0)") }, isCancelled: { isStopped.isSet })
         } catch .cancelled {
-            logger.info("stopped while downloading; the next start goes on")
+            logger.info("stopped while downloading; the next start resumes the download")
             return nil
         }
         return configuration

@@ -30,8 +30,8 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         case .noHost(let host, let reason), .connect(let host, let reason), .tls(let host, let reason),
             .malformed(let host, let reason):
             "\(host): \(reason)"
-        case .timeout(let host): "\(host): the server sends nothing or too slowly"
-        case .closed(let host): "\(host): the connection broke"
+        case .timeout(let host): "\(host): timeout: the server sent nothing, or sent it too slowly"
+        case .closed(let host): "\(host): the connection was closed before the reply was complete"
         case .redirects(let url): "\(url): too many redirects, or one that is not allowed"
         case .stopped: "stopped"
         case .proxy(let proxy, let reason): "proxy \(proxy): \(reason)"

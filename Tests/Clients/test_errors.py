@@ -96,3 +96,12 @@ def test_a_priority_is_taken_or_refused_by_its_bounds(client):
     with pytest.raises(openai.BadRequestError) as failure:
         create(model=MODEL, messages=GREETING, extra_body={"priority": 1000})
     assert failure.value.param == "priority" and "-100 to 100" in failure.value.message
+
+
+def test_the_access_log_has_the_reason_of_a_refusal(server):
+    reply = server.post("/v1/chat/completions", {"messages": GREETING, "temperature": 77.25})
+    assert reply.status == 400
+    identity = f"request_id={reply.headers['x-request-id']}"
+    eventually(lambda: identity in server.log_text())
+    [line] = [line for line in server.log_text().splitlines() if identity in line]
+    assert "error=invalid_value" in line and "param=temperature" in line and "77.25" not in line

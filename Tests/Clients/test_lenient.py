@@ -615,3 +615,20 @@ def test_input_tokens_are_counted(lenient):
     counted = lenient.post("/v1/responses/input_tokens", body)
     assert counted.json == {
         "object": "response.input_tokens", "input_tokens": prompt_tokens(responses(lenient, **body))}
+
+
+@pytest.mark.parametrize("send", [responses, messages])
+@pytest.mark.parametrize("fields", [
+    {"response_format": {"type": "json_object"}}, {"structured_outputs": {"regex": "a"}}, {"guided_json": {"type": "object"}},
+    {"stop": ["a"]}, {"n": 2}, {"logit_bias": {"5": 1}},
+], ids=lambda fields: next(iter(fields)))
+def test_a_constraint_of_chat_completions_is_not_dropped_by_the_other_apis(lenient, send, fields):
+    reply = send(lenient, **fields)
+    assert reply.status == 400
+    assert reply.json["error"]["param"] == next(iter(fields))
+    assert ignored(send(lenient, response_format={"type": "text"}, stop=[], n=1, logit_bias={}, structured_outputs=None)) == []
+
+
+def test_an_input_without_a_readable_item_is_refused_by_its_name(lenient):
+    reply = responses(lenient, input=[{"type": "item_reference", "id": "x"}])
+    assert reply.status == 400 and reply.json["error"]["param"] == "input"

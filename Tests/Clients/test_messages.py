@@ -60,10 +60,13 @@ def test_tokens_are_counted_without_an_answer(messages):
     assert count.input_tokens == usage.input_tokens + usage.cache_read_input_tokens
 
 
-def test_errors_become_the_clients_own(messages):
+def test_errors_become_the_clients_own(messages, server):
     with pytest.raises(anthropic.NotFoundError) as unknown:
         messages.create(model="no", messages=[QUESTION], max_tokens=1)
     assert unknown.value.body["error"]["type"] == "not_found_error"
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0).models.retrieve("no")
+    assert unknown.value.body["type"] == "error" and unknown.value.body["error"]["type"] == "not_found_error"
     with pytest.raises(anthropic.BadRequestError) as long:
         messages.create(model=MODEL, messages=[{"role": "user", "content": "fox " * 4000}], max_tokens=1)
     assert long.value.body["error"]["code"] == "context_length_exceeded"

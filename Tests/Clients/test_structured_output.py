@@ -146,3 +146,15 @@ def test_a_grammar(client):
     for body in [{"structured_outputs": {"grammar": grammar}}, {"guided_grammar": grammar}]:
         reply = client.completions.create(model="trinity-tiny", prompt="It goes", extra_body=body, max_tokens=20)
         assert re.fullmatch("(up|down) [0-9]{2}", reply.choices[0].text), reply
+
+
+def test_messages_take_the_earlier_name_of_the_output_format(server):
+    format = {"type": "json_schema", "schema": WEATHER}
+    body = {"max_tokens": 300, "messages": [{"role": "user", "content": "How is the weather in Paris?"}], "seed": 1}
+    for fields in {"output_format": format}, {"output_format": format, "output_config": {"format": format}}:
+        reply = server.post("/v1/messages", body | fields)
+        assert reply.status == 200 and "x-ignored" not in reply.headers, reply.body
+        jsonschema.validate(json.loads(reply.json["content"][-1]["text"]), WEATHER)
+    other = {"format": {"type": "json_schema", "schema": {"type": "integer"}}}
+    reply = server.post("/v1/messages", body | {"output_format": format, "output_config": other})
+    assert reply.status == 400 and reply.json["error"]["param"] == "output_format"

@@ -117,6 +117,6 @@ import Testing
         #expect(error == .notFinite(tensor: name, value: "\(value)", shape: shape, index: index))
         let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
         let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"
-        #expect(error.description == "not a finite number: \(name) is \(value) at \(place)")
+        #expect(error.description == "tensor \(name) is not finite: \(value) at \(place)")
     }
 }

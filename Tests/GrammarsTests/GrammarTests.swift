@@ -160,14 +160,16 @@ import Testing
                 "type", "allows nothing together"
             ),
             (#"{"type":"string","pattern":"(?=a)"}"#, "pattern", "lookaround"),
-            (#"{"type":"string","pattern":"a\\b"}"#, "pattern", "cannot be enforced"),
+            (
+                #"{"type":"string","pattern":"a\\b"}"#, "pattern", #"has '\b', which cannot be enforced: 'a\b'"#
+            ),
             (#"{"type":"string","pattern":"^a|b"}"#, "pattern", "anchors beside alternatives"),
             (#"{"type":"string","pattern":"^a$","minLength":2}"#, "pattern", "together"),
             (#"{"type":"date"}"#, "type", "one or more of"),
             (#"{"type":"integer","minimum":0.25,"maximum":0.75}"#, "", "allows no number"),
             (#"{"type":"integer","minimum":3,"maximum":2}"#, "", "allows no number"),
-            (#"{"$ref":"http://x/y"}"#, "$ref", "not inside"),
-            (##"{"$ref":"#/$defs/x"}"##, "$ref", "does not exist"),
+            (#"{"$ref":"http://x/y"}"#, "$ref", "refers to 'http://x/y', which is outside"),
+            (##"{"$ref":"#/$defs/x"}"##, "$ref", "refers to '#/$defs/x', which does not exist"),
             (##"{"$ref":"#"}"##, "", "begins with itself"),
             (##"{"allOf":[{"$ref":"#"}]}"##, "", "itself"),
             (#"{"enum":[]}"#, "enum", "not empty"),

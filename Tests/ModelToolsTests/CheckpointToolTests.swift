@@ -216,7 +216,7 @@ import Testing
         let checkpoint = try Checkpoint(directory: folder, config: shape.config, quantization: quantization)
         for pool in [nil, WorkerPool(threads: 2, spinning: .zero)] {
             let error = try #require(throws: CheckpointError.self) { try checkpoint.checkFinite(name, pool: pool) }
-            #expect(error.description == "not a finite number: \(name) is nan at row 300, column 7")
+            #expect(error.description == "tensor \(name) is not finite: nan at row 300, column 7")
         }
     }
 

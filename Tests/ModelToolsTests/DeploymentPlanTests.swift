@@ -80,6 +80,14 @@ import Testing
         #expect(lines.last == "Activations are not counted.")
     }
 
+    @Test(arguments: [DeploymentPlan.Weights.fp8, .bf16, .int4])
+    func `the values of the printed plan stand apart from their names`(weights: DeploymentPlan.Weights) throws {
+        // The last two lines are a note.
+        let rows = try nano(weights).lines.dropLast(2)
+        #expect(rows.count > 5)
+        for row in rows { #expect(row.drop { $0 == " " }.contains("  "), "\(row)") }
+    }
+
     @Test(arguments: [4, 8, 16])
     func `hosts together have all weights and all of the cache`(hosts: Int) throws {
         let plan = try DeploymentPlan(

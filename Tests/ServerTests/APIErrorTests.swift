@@ -63,6 +63,11 @@ import Testing
         #expect(error.status == .badRequest && error.code == "invalid_json" && error.message.contains("byte 3"))
     }
 
+    @Test func `without a completion, only the prompt must fit the context`() {
+        let error = APIError.contextLengthExceeded(param: "input", promptTokens: 5, maxTokens: 0, limit: 4)
+        #expect(error.message == "This model's maximum context length is 4 tokens, but the prompt has 5.")
+    }
+
     @Test(arguments: [(0, 1), (1, 1), (77, 77), (120, 120), (500, 120), (.min, 1)] as [(Int, Int)])
     func `Retry-After is at most two minutes`(seconds: Int, sent: Int) {
         #expect(APIError.overloaded(.permits, retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")

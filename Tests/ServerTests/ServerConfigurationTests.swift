@@ -90,11 +90,11 @@ import Testing
             (.enablePrefixCaching, "yes", "must be true or false; got 'yes'"),
             (
                 .maxInterTokenLatency, "200",
-                "must be a time such as 200ms, 1.5s or 2m, of at most 3600.0 seconds, or auto or off; got '200'"
+                "must be a time such as 200ms, 1.5s or 2m, of at most 1h, or auto or off; got '200'"
             ),
             (
                 .maxQueueWait, "0s",
-                "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
+                "must be a time such as 200ms, 1.5s or 2m, of at most 24h, or off; got '0s'"
             ),
             (.maxNumQueuedTokens, "0", "must be a whole number from 1 to 1099511627776, or off; got '0'"),
             (.compute, "slow", "must be one of exact, fast, int8, blas; got 'slow'"),
@@ -145,7 +145,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("200ms", .milliseconds(200)), ("1.5s", .milliseconds(1500)), ("2m", .seconds(120)), ("off", nil),
+            ("200ms", .milliseconds(200)), ("1.5s", .milliseconds(1500)), ("2m", .seconds(120)), ("1h", .seconds(3600)),
+            ("off", nil),
         ] as [(String, Duration?)])
     func `times have units, and bounds can be off`(text: String, time: Duration?) throws {
         let configuration = try ServerConfiguration(

@@ -142,7 +142,8 @@ struct MessagesContent {
                 texts.append(try reader.string("content") ?? "")
             case _ where MessageContent.isHosted(type) || type == "compaction":
                 try policy.ignore("messages.content.\(type)") {
-                    .invalid(param: path, message: "'\(path)' is a part of type '\(type.excerpt)', which is not read.")
+                    .invalid(
+                        param: path, message: "'\(path)' is a part of type '\(type.excerpt)', which is not supported.")
                 }
                 continue
             default:

@@ -16,7 +16,7 @@ package enum MessagesRequest {
         let maxTokens = try reader.integer("max_tokens", in: 1...Int.max)
         guard counts || maxTokens != nil else { throw .missing(param: "max_tokens") }
         let messages = content.messages
-        var request = ChatTranslation(
+        var request = try ChatTranslation(
             &reader, messages: messages, tools: tools, promptParameter: "messages",
             formatter: MessagesFormatter(maxTokens: maxTokens))
         request.clampsMaxTokens = true
@@ -90,14 +90,23 @@ extension MessagesRequest {
     }
 
     private static func readOutput(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
-        guard let value = reader.value("output_config") else { return }
-        var output = try FieldReader(value, at: "output_config", reader.policy)
-        let effort = try output.word("effort", among: ["low", "medium", "high", "xhigh", "max"])
-        request.body["reasoning_effort"] = effort.map(JSONValue.string)
-        let format = output.value("format")
-        try output.finish()
-        request.structuredOutput = try StructuredOutput.read(
-            format: format, at: "output_config.format", .messages, reader.policy)
+        // The earlier name of `output_config.format`.
+        let earlier = reader.value("output_format")
+        var (format, path) = (earlier, "output_format")
+        if var output = try reader.reader("output_config") {
+            let effort = try output.word("effort", among: ["low", "medium", "high", "xhigh", "max"])
+            request.body["reasoning_effort"] = effort.map(JSONValue.string)
+            if let current = output.value("format") {
+                guard earlier == nil || earlier == current else {
+                    throw .invalid(
+                        param: "output_format",
+                        message: "'output_format' and 'output_config.format' cannot be used together.")
+                }
+                (format, path) = (current, "output_config.format")
+            }
+            try output.finish()
+        }
+        request.structuredOutput = try StructuredOutput.read(format: format, at: path, .messages, reader.policy)
     }
 
     /// Reads parameters that clients send and that have no effect.

@@ -102,7 +102,7 @@ struct OptionReader {
         let text = text(option)
         if text == "off" { return nil }
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
-        let units = ["ms": 0.001, "s": 1, "m": 60]
+        let units = ["ms": 0.001, "s": 1, "m": 60, "h": 3600]
         guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
             number * unit <= longest / .seconds(1),
             // A time below the clock's resolution is rejected: a timer of zero would fire continuously.
@@ -111,8 +111,8 @@ struct OptionReader {
             throw ConfigurationError(
                 option: option,
                 reason: """
-                    must be a time such as 200ms, 1.5s or 2m, of at most \(longest), or \(canBeAuto ? "auto or " : "")off; \
-                    got '\(text)'
+                    must be a time such as 200ms, 1.5s or 2m, of at most \(Int(longest / .seconds(3600)))h, \
+                    \(canBeAuto ? "or auto " : "")or off; got '\(text)'
                     """)
         }
         return duration

@@ -26,10 +26,19 @@ package struct ChatTranslation {
         "repetition_penalty", "seed", "cache_salt", "priority", "timeout", "speculative", "chat_template_kwargs",
     ]
 
+    /// Parameters of chat completions that would change the reply and that other APIs do not have, with the values that have no
+    /// effect.
+    private static let refusedParameters: [(name: String, harmless: [JSONValue])] = [
+        ("guided_choice", []), ("guided_grammar", []), ("guided_json", []), ("guided_regex", []), ("logit_bias", [[:]]),
+        ("n", [1]), ("response_format", [["type": "text"]]), ("stop", [[], ""]), ("structured_outputs", [[:]]),
+    ]
+
+    /// - Throws: the `APIError` that names a parameter of chat completions that the API does not have.
     init(
         _ reader: inout FieldReader, messages: [ChatMessage], tools: ToolSet, promptParameter: String,
         formatter: any ResponseFormatter
-    ) {
+    ) throws(APIError) {
+        for (name, harmless) in Self.refusedParameters { try reader.refuse(name, unless: harmless) }
         self.messages = messages
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter

@@ -1,3 +1,4 @@
+import Basics
 import HTTP
 import HTTPTypes
 import Logging
@@ -12,6 +13,8 @@ struct AccessLog {
         var requestID: String
         var start: ContinuousClock.Instant
         var status: Int?
+        /// Why the request was refused.
+        var error: APIError?
         /// The name of its key.
         var key: String?
         var trace: TraceParent?
@@ -61,6 +64,10 @@ struct AccessLog {
         entries.values[index].status = status.code
     }
 
+    mutating func refused(_ exchange: ExchangeID, _ error: APIError) {
+        entries[exchange]?.error = error
+    }
+
     mutating func end(_ exchange: ExchangeID, _ outcome: ExchangeOutcome) {
         guard !entries.isEmpty, let entry = entries.removeValue(forKey: exchange) else { return }
         var metadata: Logger.Metadata = [
@@ -73,6 +80,11 @@ struct AccessLog {
             metadata["parent_id"] = "\(trace.parentID)"
         }
         if let key = entry.key { metadata["key"] = "\(key)" }
+        if let error = entry.error {
+            metadata["error"] = error.code.map { "\($0)" }
+            // Unlike the message, it has no values of the request.
+            metadata["param"] = error.param.map { "\($0.printable(atMost: 80))" }
+        }
         if let promptTokens = entry.promptTokens {
             metadata["prompt_tokens"] = "\(promptTokens)"
             metadata["completion_tokens"] = "\(entry.generatedTokens)"

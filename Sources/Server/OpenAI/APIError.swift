@@ -194,6 +194,8 @@ extension APIError {
             "Rate limit reached: \(limit) \(exhausted.rawValue) a minute. Try again in \(seconds) s."
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
         // Programs recognize this error by the beginning of OpenAI's sentence, not by the code.
+        case .contextLengthExceeded(_, let promptTokens, 0?, let limit):
+            "This model's maximum context length is \(limit) tokens, but the prompt has \(promptTokens)."
         case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):
             """
             This model's maximum context length is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
@@ -241,8 +243,8 @@ extension APIError {
         case .overloaded(.memory, _):
             "The server is overloaded: the memory for requests is in use. Try again later."
         case .overloaded(.threads, _):
-            "The server is overloaded: the system does not start more threads. Try again later."
-        case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
+            "The server is overloaded: the system cannot start more threads. Try again later."
+        case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens are queued. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
         case .stalled: "The engine is stalled: its current step has taken longer than --watchdog-timeout."

@@ -225,7 +225,7 @@ extension GenerationOptions {
         for (index, word) in words.enumerated() {
             let word = try word.requireString(at: "\(path)[\(index)]")
             guard !word.isEmpty else {
-                throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+                throw .invalid(param: path, message: "'\(path)' must not contain an empty string.")
             }
             guard word.utf8.count <= Self.maximumBadWordBytes else {
                 throw .invalid(
@@ -297,7 +297,7 @@ extension GenerationOptions {
         case let value?: throw .wrongType(value, at: path, expected: "a string or an array of strings")
         }
         guard !stop.strings.contains("") else {
-            throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+            throw .invalid(param: path, message: "'\(path)' must not contain an empty string.")
         }
         if let long = stop.strings.first(where: { $0.utf8.count > Self.maximumStopStringBytes }) {
             throw .invalid(

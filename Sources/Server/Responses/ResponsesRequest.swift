@@ -13,7 +13,10 @@ package enum ResponsesRequest {
         }
         let tools = try ToolSet(&reader, .responses)
         messages += try ResponsesInput.messages(of: input, tools, policy)
-        var request = ChatTranslation(
+        guard !messages.isEmpty else {
+            throw .invalid(param: "input", message: "'input' must contain an item that the model can read.")
+        }
+        var request = try ChatTranslation(
             &reader, messages: messages, tools: tools, promptParameter: "input",
             formatter: ResponsesFormatter(request: body, tools: tools))
         request.clampsMaxTokens = true

@@ -9,14 +9,14 @@ struct RoutedRequest {
 
     /// The path as received, without the query.
     var path: String { message.head.pathWithoutQuery }
-
-    /// Whether the client uses Anthropic's API, which has a different form of models under the same path.
-    var isAnthropic: Bool {
-        HTTPField.Name("anthropic-version").map { message.head.headerFields.contains($0) } ?? false
-    }
 }
 
 extension HTTPRequest {
+    /// Whether the client uses Anthropic's API.
+    var isFromAnthropicClient: Bool {
+        HTTPField.Name("anthropic-version").map { headerFields.contains($0) } ?? false
+    }
+
     /// `/` if the request has none.
     var pathWithoutQuery: String {
         guard let path else { return "/" }

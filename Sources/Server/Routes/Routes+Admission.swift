@@ -28,8 +28,12 @@ extension Routes {
     /// Records the head of a request.
     private func begin(_ message: HTTPMessage, path: String, _ route: Route?, _ exchange: ExchangeID) {
         var context = RequestContext(
-            id: RequestID(message.head.headerFields, from: &requestIDs), method: message.head.method, route: route,
-            isAnthropic: route?.isAnthropic == true)
+            id: RequestID(message.head.headerFields, from: &requestIDs), method: message.head.method, route: route)
+        switch route {
+        // Both APIs have these paths.
+        case .models, .model, nil: context.isAnthropic = message.head.isFromAnthropicClient
+        case let route?: context.isAnthropic = route.isAnthropic
+        }
         if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
         requests[exchange] = context
         accessLog.begin(exchange, message, path: path, isProbe: route?.isProbe == true, requestID: context.id)

@@ -5,8 +5,8 @@ extension Routes {
     /// `GET /v1/models`.
     func sendModels(_ request: RoutedRequest) {
         withServing(request.exchange) { serving in
-            reply(
-                request.exchange, request.isAnthropic ? serving.model.anthropicListJSON : serving.model.listJSON)
+            let isAnthropic = request.message.head.isFromAnthropicClient
+            reply(request.exchange, isAnthropic ? serving.model.anthropicListJSON : serving.model.listJSON)
         }
     }
 
@@ -14,8 +14,8 @@ extension Routes {
     func sendModel(_ request: RoutedRequest) {
         withServing(request.exchange) { serving in
             do throws(APIError) {
-                let name = request.match.argument
-                reply(request.exchange, try serving.model.json(named: name, isAnthropic: request.isAnthropic))
+                let isAnthropic = request.message.head.isFromAnthropicClient
+                reply(request.exchange, try serving.model.json(named: request.match.argument, isAnthropic: isAnthropic))
             } catch {
                 refuse(request.exchange, error)
             }

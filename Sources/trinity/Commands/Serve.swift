@@ -11,7 +11,7 @@ struct Serve: ParsableCommand {
             Every option can also be set in the environment (TRINITY_MAX_MODEL_LEN for --max-model-len) and in a file (--config, \
             {"max-model-len": 4096}). The command line overrides the environment, and the environment overrides the file; \
             trinity config prints the resulting values. A size is a number of bytes, or has a binary unit: 512MiB, 4GiB. A time \
-            has a unit: 200ms, 1.5s, 2m.
+            has a unit: 200ms, 1.5s, 2m, 1h.
 
             The server answers 503 until the model is loaded; then GET /ready returns 200. On SIGTERM, it refuses new requests \
             and lets running requests finish.
