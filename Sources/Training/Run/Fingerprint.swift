@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The inputs of a run that must be unchanged when it is resumed.
+/// The inputs of a run that must be unchanged when it is resumed. Stages may be appended: they do not affect earlier steps.
 struct Fingerprint {
     let json: JSONObject
 
@@ -29,9 +29,22 @@ struct Fingerprint {
         self.json = json
     }
 
-    /// Returns the name of the first member that differs, such as `hyperparameters.muon_lr`, or `nil` if all are equal.
+    /// Returns the name of the first member that differs, such as `hyperparameters.muon_lr`, or `nil` if the run of `other`, the
+    /// fingerprint of a checkpoint, can be resumed: if all are equal, or only stages with their files are added after its stages.
     func difference(from other: JSONValue?) -> String? {
-        Self.difference(.object(json), other ?? .null, path: "")
+        Self.difference(.object(json(comparedWith: other)), other ?? .null, path: "")
+    }
+
+    /// Returns the fingerprint without the stages after as many as `other` has, and without the files that only they read.
+    private func json(comparedWith other: JSONValue?) -> JSONObject {
+        guard let stages = json["stages"]?.array, let count = other?["stages"]?.array?.count, stages.count > count,
+            let files = json["files"]?.object, let known = other?["files"]?.object
+        else { return json }
+        var (compared, read) = (json, JSONObject())
+        for (name, value) in files where known[name] != nil { read[name] = value }
+        compared["files"] = .object(read)
+        compared["stages"] = .array(Array(stages[..<count]))
+        return compared
     }
 
     private static func difference(_ left: JSONValue, _ right: JSONValue, path: String) -> String? {
@@ -41,11 +54,14 @@ struct Fingerprint {
                 let inner = path.isEmpty ? name : "\(path).\(name)"
                 if let found = difference(left[name] ?? .null, right[name] ?? .null, path: inner) { return found }
             }
+            // Only the order of the members differs.
+            return nil
         }
         if let left = left.array, let right = right.array, left.count == right.count {
             for index in left.indices {
                 if let found = difference(left[index], right[index], path: "\(path)[\(index)]") { return found }
             }
+            return nil
         }
         return path
     }

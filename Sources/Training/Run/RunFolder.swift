@@ -160,6 +160,35 @@ final class RunFolder {
         }
     }
 
+    /// Moves the checkpoint of a finished run, and its best one, back to `step-N`, because the run goes on with further stages. After
+    /// an interruption, does what remains.
+    ///
+    /// - Parameters:
+    ///   - step: the step of the checkpoint in the folder itself.
+    ///   - best: the step of the best checkpoint, if there is one.
+    func reopen(step: Int, best: Int?) throws {
+        let files = FileManager.default
+        let target = checkpoint(step)
+        if !files.fileExists(atPath: target.path) {
+            let partial = url.appending(path: target.lastPathComponent + Self.partial)
+            try files.createDirectory(at: partial, withIntermediateDirectories: false)
+            for name in try files.contentsOfDirectory(atPath: url.path).sorted()
+            where ["json", "jinja", "safetensors"].contains(URL(fileURLWithPath: name).pathExtension) {
+                try Self.place(url.appending(path: name), at: partial.appending(path: name))
+            }
+            try Self.synchronize(partial)
+            try files.moveItem(at: partial, to: target)
+        }
+        let kept = url.appending(path: Self.bestName)
+        if let best, files.fileExists(atPath: kept.path), !steps.contains(best) {
+            try files.moveItem(at: kept, to: checkpoint(best))
+        }
+        try Self.synchronize(url)
+        // Without it, the folder itself is no checkpoint.
+        try files.removeItem(at: url.appending(path: Self.configName))
+        try Self.synchronize(url)
+    }
+
     /// Places the newest checkpoint in the folder itself, `config.json` last, and removes the other checkpoints except the best.
     /// After an interruption, does what remains.
     ///

@@ -43,11 +43,14 @@ public final class TrainingRun {
             (trainer, progress) = (resumed.trainer, resumed.progress)
             try folder.setAside(checkpoints[..<resumed.used])
             warnings = plan.warnings + resumed.warnings
+            if checkpoints == [out], trainer.step < plan.steps {
+                try folder.reopen(step: trainer.step, best: progress.statistics.best?.step)
+            }
         }
         interval = recipe.checkpointInterval ?? min(max(plan.steps / 10, 1), 1000)
         if trainer.step < plan.steps {
             try folder.checkRoom(
-                bytes: cost.checkpointBytes, count: (plan.steps - trainer.step) / interval + 1,
+                bytes: cost.checkpointBytes, count: (plan.steps - trainer.step) / interval + plan.stages.count,
                 keepsBest: plan.heldOut != nil, free: folder.freeBytes)
         }
         timing.peakRate = KernelSet.peakRate(of: pool)
@@ -173,7 +176,9 @@ public final class TrainingRun {
     /// - Returns: whether a checkpoint is due.
     private func measure(_ heldOut: (HeldOutReport) -> Void) throws -> Bool {
         // After a skipped step the weights may be unusable, so the last checkpoints before it are kept.
-        let saves = trainer.skippedInRow == 0 && (trainer.step == steps || trainer.step.isMultiple(of: interval))
+        // The end of a stage may be the end of a run to which stages are appended later; the best checkpoint is then the same.
+        let isEnd = plan.stages.contains { $0.steps.upperBound == trainer.step }
+        let saves = trainer.skippedInRow == 0 && (isEnd || trainer.step.isMultiple(of: interval))
         let isDue = plan.recipe.heldOut.map { trainer.step.isMultiple(of: $0.interval) } ?? false
         if let data = plan.heldOut, saves || isDue {
             let measured = try data.measure(trainer.model, step: trainer.step)
