@@ -220,6 +220,20 @@ public final class Checkpoint {
         return target
     }
 
+    /// Copies the tensor with this full name as float32.
+    ///
+    /// - Precondition: the model's configuration requires it, it is not quantized or is FP8, and `target` has room for it.
+    package func copyFloats(_ name: String, into target: UnsafeMutablePointer<Float>) {
+        guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
+        if weight.role == .vector {
+            let numbers = vector(name)
+            for (index, number) in numbers.enumerated() { target[index] = number }
+            return
+        }
+        let linear = Self.linear(weight.stored)
+        for row in 0..<linear.rows { linear.copyRow(row, into: target + row * linear.columns) }
+    }
+
     /// Releases the pages of a tensor from memory; they are loaded again on the next read.
     public func release(_ name: String) {
         for part in weights[name]?.stored.parts ?? [] { part.owner.release(part.bytes) }

@@ -42,21 +42,12 @@ struct CheckpointAudit: WeightAudit {
         }
     }
 
-    /// The name endings of the scales of activations, and of queries, keys and values.
-    private static let unusedScales = [
-        ".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".q_scale", ".k_scale", ".v_scale",
-        ".q_zero_point", ".k_zero_point", ".v_zero_point",
-    ]
-
     mutating func checkUnexpected(tiesEmbeddings: Bool) {
         var unexpected: [String] = []
         for (name, tensor) in stored.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
-            let isUnusedScale = Self.unusedScales.contains(where: name.hasSuffix)
-            if isUnusedScale { hasUnusedScales = true }
-            let isHarmless =
-                isUnusedScale || name.hasSuffix(".rotary_emb.inv_freq")
-                || tiesEmbeddings && name == "lm_head.weight"
-            if !isHarmless { unexpected.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)") }
+            if StoredTensors.isUnusedScale(name) { hasUnusedScales = true }
+            guard !StoredTensors.isUnused(name, tensor, tiesEmbeddings: tiesEmbeddings) else { continue }
+            unexpected.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)")
         }
         // The shorter list comes first, because a long list is cut off in the message.
         problems = unexpected.count < problems.count ? unexpected + problems : problems + unexpected

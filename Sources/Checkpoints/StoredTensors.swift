@@ -34,6 +34,20 @@ public struct StoredTensors {
         }
     }
 
+    /// The name endings of the scales of activations, and of queries, keys and values.
+    private static let unusedScales = [
+        ".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".q_scale", ".k_scale", ".v_scale",
+        ".q_zero_point", ".k_zero_point", ".v_zero_point",
+    ]
+
+    static func isUnusedScale(_ name: String) -> Bool { unusedScales.contains(where: name.hasSuffix) }
+
+    /// Whether a tensor that is not one of the model's may be in its files, because the model is the same without it.
+    package static func isUnused(_ name: String, _ tensor: StoredTensor, tiesEmbeddings: Bool) -> Bool {
+        isUnusedScale(name) || name.hasSuffix(".rotary_emb.inv_freq") || tiesEmbeddings && name == "lm_head.weight"
+            || tensor.bytes.isEmpty
+    }
+
     private mutating func readShards(index: URL, directory: URL) throws(CheckpointError) {
         let homes = try Self.parseIndex(index)
         let shards = Set(homes.values).sorted()

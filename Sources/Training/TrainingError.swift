@@ -1,6 +1,6 @@
 /// An error that prevents a run from starting or continuing.
 public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A member of the recipe is missing or out of bounds. `field` is its full name.
+    /// A member of the recipe is missing or out of bounds. `field` is its full name, or empty for the whole recipe.
     case recipe(field: String, reason: String)
     /// A tensor in a file of batches or tokens does not fit the model or the recipe.
     case tensor(file: String, name: String, reason: String)
@@ -21,6 +21,7 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
+        case .recipe("", let reason): "the recipe \(reason)"
         case .recipe(let field, let reason): "the recipe's \(field) \(reason)"
         case .tensor(let file, let name, let reason): "\(file): the tensor \(name) \(reason)"
         case .line(let file, let number, let reason): "\(file), line \(number): \(reason)"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -53,7 +54,9 @@ def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes(recipe, tmp_path
         process.stdout.read()
         assert process.wait(timeout=60) == (0 if kind == signal.SIGTERM else -signal.SIGKILL)
     last = run(recipe, tmp_path / "parts")
-    assert last.returncode == 0, last.stderr
+    assert last.returncode == 0 and re.match(r"the run continues after step \d+ of 30\n", last.stderr), last.stderr
+    again = run(recipe, tmp_path / "parts")
+    assert again.returncode == 0 and not again.stdout and "the run is complete" in again.stderr, again.stderr
     names = ["config.json", "log.jsonl", "model.safetensors", "optimizer.safetensors", "trainer.json"]
     assert sorted(os.listdir(tmp_path / "parts")) == names
     for name in set(names) - {"log.jsonl"}:
@@ -110,6 +113,20 @@ def test_an_error_names_the_line_of_a_document(tmp_path):
     failed = run(recipe, tmp_path / "out")
     assert failed.returncode != 0 and "texts.jsonl, line 51: " in failed.stderr, failed.stderr
     assert time.monotonic() - start < 60 and not (tmp_path / "out").exists()
+
+
+def test_a_plan_has_a_warning_for_too_little_memory_and_refuses_rates_without_sense(recipe, tmp_path):
+    config = json.loads((VECTORS / "config.json").read_text()) | {
+        "hidden_size": 1 << 14, "intermediate_size": 1 << 16, "num_dense_layers": 64, "num_hidden_layers": 64}
+    (tmp_path / "initial" / "config.json").write_text(json.dumps(config))
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"seed": 1}))
+    arguments = [REPOSITORY / BINARY, "train", recipe, "--dry-run", "--flops"]
+    plan = subprocess.run([*arguments, "100"], capture_output=True, text=True, timeout=60)
+    assert plan.returncode == 0 and "warning: weights, gradients" in plan.stderr, plan.stderr
+    for rate in ("1e30", "1e-30", "0", "nan"):
+        for command in (arguments, [REPOSITORY / BINARY, "plan", "--shape", "nano", "--train", "--tokens", "5", "--flops"]):
+            plan = subprocess.run([*command, rate], capture_output=True, text=True, timeout=60)
+            assert plan.returncode == 64 and "--flops must be" in plan.stderr, (rate, plan.stderr)
 
 
 def test_a_full_disk_costs_no_checkpoint(recipe, tmp_path):

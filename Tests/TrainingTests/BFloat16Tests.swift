@@ -57,6 +57,47 @@ import Testing
         }
     }
 
+    /// The rows of such a model's matrices have gaps.
+    @Test(arguments: [24, 33], KernelSet.available)
+    func `every gradient is near the exact one for a hidden size that is no multiple of sixteen`(
+        hidden: Int, kernels: KernelSet
+    ) throws {
+        let sample = try GradientTests.Sample("model_untied")
+        let batch = PackedBatch(rows: sample.slots)
+        var config = sample.model.config
+        (config.hiddenSize, config.intermediateSize, config.expertIntermediateSize) = (hidden, 31, 7)
+        config.expertsPerToken = config.experts
+        func trained(_ precision: Precision) throws -> TrainingModel {
+            let pool = WorkerPool(threads: 2, spinning: .zero)
+            let model = try TrainingModel(config, pool: pool, precision: precision, kernels: kernels)
+            InitialWeights(seed: 1).fill(model)
+            model.beginStep()
+            let loss = model.accumulate(batch, try sample.objective(batch))
+            #expect(loss.crossEntropy.isFinite)
+            return model
+        }
+        let (exact, rounded) = (try trained(.exact), try trained(.bf16))
+        for parameter in exact.layout.parameters {
+            func gradient(_ model: TrainingModel) -> [Float] {
+                Array(UnsafeBufferPointer(start: model.gradients.pointer(parameter), count: parameter.count))
+            }
+            let error = distance(gradient(rounded), gradient(exact).map { Double($0) })
+            #expect(error < 0.1, "\(parameter.name)")
+        }
+    }
+
+    @Test func `the gaps between rows of scratch memory are zero, whatever was there before`() {
+        for value in [UInt16.max, 0] {
+            Scratch.with(bytes: 1 << 14) { scratch in
+                let matrix = scratch.rounded(100, 24)
+                for row in 0..<100 {
+                    #expect((24..<32).allSatisfy { matrix.row(row)[$0] == 0 })
+                    matrix.row(row).update(repeating: value, count: 32)
+                }
+            }
+        }
+    }
+
     /// Two experts of each layer get all tokens, whatever is rounded, and the others none.
     @Test func `experts without tokens, and micro-batches of padding, have no gradient`() throws {
         let sample = try GradientTests.Sample("model_untied")

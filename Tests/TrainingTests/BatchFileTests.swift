@@ -33,4 +33,16 @@ import Testing
             return name.hasPrefix("step") && "\($0)".hasSuffix("\(lost) is missing")
         }
     }
+
+    @Test func `an invalid value in a later step is found before the first`() throws {
+        let url = TrainingFixture.root.appending(path: "train30/batches.safetensors")
+        let file = try BatchFile(url, vocabularySize: 95)
+        #expect {
+            try file.check(steps: 30)
+        } throws: {
+            guard case TrainingError.tensor(url.path, let name, let reason) = $0 else { return false }
+            return name.hasSuffix(".ids") && reason.hasPrefix("is 95")
+        }
+        try BatchFile(url, vocabularySize: 96).check(steps: 30)
+    }
 }

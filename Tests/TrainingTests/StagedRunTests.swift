@@ -198,7 +198,7 @@ import Testing
         let chats = temporary.directory.appending(path: "chats.jsonl")
         let data = try Data(contentsOf: chats)
         try (data + Data("{\"text\": \"a\"}\n".utf8)).write(to: chats)
-        #expect(try field() == "files.\(chats.path)")
+        #expect(try field() == "files.chats.jsonl")
         try data.write(to: chats)
         let template = temporary.directory.appending(path: "initial/chat_template.jinja")
         let source = try Data(contentsOf: template)
@@ -298,6 +298,41 @@ import Testing
         let plan = try TrainingPlan(recipe(Self.changed(1, "length", 524_288)))
         #expect(plan.warnings.count == 1 && plan.warnings[0].contains("stages[1].documents.length 524288"))
         #expect(try TrainingPlan(recipe()).warnings.isEmpty)
+    }
+
+    @Test func `documents without targets, or longer than a row that takes whole ones, give a warning`() throws {
+        let user = "{\"messages\": [{\"role\": \"user\", \"content\": \"What follows?\"}]}\n"
+        try temporary.write(Array(String(repeating: user, count: 3).utf8), to: "chats.jsonl")
+        let silent = try TrainingPlan(recipe()).warnings
+        // In the first stage all tokens of chats are targets.
+        #expect(silent.count == 1 && silent[0].hasSuffix("chats.jsonl: the first 3 documents have no target"))
+        try temporary.write(
+            Array(String(repeating: "{\"text\": \"one, two, three, four, five\"}\n", count: 3).utf8), to: "chats.jsonl")
+        let long = try TrainingPlan(recipe(Self.changed(1, "length", 4))).warnings
+        #expect(
+            long.count == 1 && long[0].contains("chats.jsonl: 3 of the first 3 documents are longer than a row of 4"))
+    }
+
+    @Test func `a run whose folder was moved goes on`() throws {
+        do {
+            let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+            try run.run(mustStop: { run.trainer.step == 1 }, report: { _ in })
+        }
+        let moved = try TemporaryModel()
+        for name in ["initial", "texts.jsonl", "chats.jsonl", "out"] {
+            try FileManager.default.copyItem(at: self.out(name), to: moved.directory.appending(path: name))
+        }
+        let out = moved.directory.appending(path: "out")
+        let recipe = try Recipe(parsing: Self.recipe, folder: out.deletingLastPathComponent())
+        let rest = try TrainingRun(recipe, out: out, threads: 1)
+        #expect(rest.trainer.step == 1)
+        // As earlier versions stored it.
+        let state = self.out("out/step-1/trainer.json")
+        let text = try String(contentsOf: state, encoding: .utf8)
+        let older = text.replacing("\"chats.jsonl\":", with: "\"\(self.out("chats.jsonl").path)\":")
+        #expect(older != text)
+        try Data(older.utf8).write(to: state)
+        #expect(try TrainingRun(self.recipe(), out: self.out("out"), threads: 1).trainer.step == 1)
     }
 
     @Test func `a stage may give a number that excludes one of the recipe`() throws {

@@ -70,6 +70,45 @@ import Testing
         }
     }
 
+    @Test func `a checkpoint in FP8 can be trained, with the weights that the server computes with`() throws {
+        func recipe(_ initial: String) throws -> Recipe {
+            var json: JSONObject = [
+                "initial": .string(initial),
+                "documents": ["sources": [["jsonl": "texts.jsonl"]], "length": 64, "rows": 1, "micro_batches": 1],
+                "hyperparameters": ["steps": 1],
+            ]
+            if initial == "initial" { json["seed"] = 1 }
+            return try Recipe(parsing: .object(json), folder: out("recipe.json").deletingLastPathComponent())
+        }
+        try TrainingRun(recipe("initial"), out: out("wide"), threads: 1).run { _ in }
+        _ = try CheckpointQuantizer(source: out("wide"), destination: out("fp8"), format: .fp8).write()
+        try TrainingPlan(recipe("fp8")).checkInitial()
+        let run = try TrainingRun(recipe("fp8"), out: out("out"), threads: 1)
+        let wide = try SafetensorsFile(out("wide/model.safetensors")).tensors
+        let config = try ModelConfig(directory: out("fp8"))
+        let checkpoint = try Checkpoint(
+            directory: out("fp8"), config: config, quantization: QuantizationConfig(directory: out("fp8")))
+        #expect(checkpoint.hasFloat8Matrices)
+        for parameter in run.trainer.model.layout.parameters {
+            let weights = Array(
+                UnsafeBufferPointer(start: run.trainer.model.weights.pointer(parameter), count: parameter.count))
+            let error = deviation(weights, try #require(wide[parameter.name]).doubles).relative
+            if parameter.kind == .matrix {
+                #expect(error > 0 && error < 0.04, "\(parameter.name): \(error)")
+            } else {
+                #expect(error == 0, "\(parameter.name)")
+            }
+        }
+        for (index, bias) in run.trainer.model.biases.enumerated() {
+            #expect(bias.contains { $0 != 0 } && bias == checkpoint.vector(run.trainer.model.biasName(index)))
+        }
+        try run.run { #expect($0.crossEntropy.isFinite) }
+        // It is written in float32.
+        _ = try TrainingModel(checkpoint: out("out"), pool: WorkerPool(threads: 1))
+        try CheckpointQuantizer(source: out("wide"), destination: out("int4"), format: .int4).write()
+        #expect(throws: TrainingError.self) { try TrainingPlan(recipe("int4")).checkInitial() }
+    }
+
     @Test func `the best checkpoint stays when later ones are worse`() throws {
         let documents: JSONValue = [
             "sources": [["jsonl": "texts.jsonl"]], "length": 64, "rows": 2, "micro_batches": 2, "buffer": 4,

@@ -199,6 +199,73 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("time of stages with documents") })
     }
 
+    @Test func `tensors that the model does not have are refused, and so are biases of another size`() throws {
+        let url = out("initial/config.json")
+        var config = try TrainingFixture.json("train30/config.json").object ?? JSONObject()
+        config["num_hidden_layers"] = 3
+        try Data(JSONValue.object(config).serialized).write(to: url)
+        for isPlan in [false, true] {
+            #expect {
+                if isPlan {
+                    try TrainingPlan(recipe()).checkInitial()
+                } else {
+                    _ = try TrainingRun(recipe(), out: out("out"), threads: 1)
+                }
+            } throws: {
+                guard case CheckpointError.mismatch(_, let problems) = $0 else { return false }
+                return problems.count > 30
+                    && problems.allSatisfy { $0.hasPrefix("unexpected: model.layers.3.") }
+            }
+        }
+        let stored = try TrainingFixture.tensors("model_untied/model.safetensors")
+        var other = try ModelConfig(directory: TrainingFixture.root.appending(path: "model_untied"))
+        try TrainingModel.check(stored, other, in: url)
+        other.experts = 7
+        #expect {
+            try TrainingModel.check(stored, other, in: url)
+        } throws: {
+            guard case CheckpointError.mismatch(_, let problems) = $0 else { return false }
+            return problems.contains { $0.contains("1.mlp.expert_bias: F32 [8], expected") }
+        }
+    }
+
+    @Test(arguments: [("n_group", 2), ("score_func", "softmax")] as [(String, JSONValue)])
+    func `a model that cannot be trained is refused when the run is planned`(name: String, value: JSONValue) throws {
+        var config = try TrainingFixture.json("train30/config.json").object ?? JSONObject()
+        config[name] = value
+        try Data(JSONValue.object(config).serialized).write(to: out("initial/config.json"))
+        #expect {
+            try TrainingPlan(recipe())
+        } throws: {
+            guard case TrainingError.unsupported(let reason) = $0 else { return false }
+            return reason.hasPrefix(name)
+        }
+    }
+
+    @Test func `null for SMEBU leaves the biases as they are`() throws {
+        let recipe = try recipe {
+            $0["smebu"] = .null
+            $0["steps"] = 2
+        }
+        #expect(recipe.stages[0].hyperparameters.balancing == .off)
+        try TrainingRun(recipe, out: out("out"), threads: 1).run { report in
+            #expect((report.expertBias + report.biasMomentum).allSatisfy { $0.allSatisfy { $0 == 0 } })
+        }
+    }
+
+    @Test func `a recipe may begin with a byte order mark, but no member may be given twice`() throws {
+        let text = String(decoding: try recipe().json.serialized, as: UTF8.self)
+        let url = out("marked.json")
+        try Data("\u{FEFF}\(text)".utf8).write(to: url)
+        #expect(try Recipe(url).json == recipe().json)
+        try Data("\(text.dropLast()), \"initial\": \"other\"}".utf8).write(to: url)
+        #expect {
+            try Recipe(url)
+        } throws: {
+            "\($0)".contains("'initial' twice")
+        }
+    }
+
     @Test(arguments: Precision.allCases)
     func `a micro-batch larger than the available memory is refused by name`(precision: Precision) throws {
         let plan = try TrainingPlan(recipe())
@@ -238,6 +305,8 @@ import Testing
             ("adamw_betas", [0.9], "hyperparameters.adamw_betas"),
             ("auxfree", ["gamma": 0.1], "hyperparameters.auxfree"),
             ("schedule", ["kind": "cosine", "warmup": 30, "total": 30], "hyperparameters.schedule.warmup"),
+            ("muon_lr", nil, "hyperparameters.muon_lr"), ("rows", "two", "hyperparameters.rows"),
+            ("adamw_lr", ["head": nil], "hyperparameters.adamw_lr.head"),
         ] as [(String, JSONValue, String)])
     func `an error names the field of the recipe`(name: String, value: JSONValue, field: String) throws {
         #expect {

@@ -66,6 +66,13 @@ public struct BatchFile {
         .tensor(file: path, name: tensor, reason: reason)
     }
 
+    /// Reads the first steps, so that a run does not fail at an invalid value halfway through.
+    ///
+    /// - Throws: `TrainingError.tensor`, with the name of the tensor.
+    func check(steps: Int) throws(TrainingError) {
+        for step in 0..<min(steps, self.steps) { _ = try microBatches(step: step) }
+    }
+
     /// Returns the micro-batches of a step.
     ///
     /// - Throws: `TrainingError.tensor`, with the name of the tensor.

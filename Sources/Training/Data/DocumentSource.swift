@@ -18,6 +18,14 @@ struct DocumentSource {
         }
     }
 
+    /// The path of the file.
+    var path: String {
+        switch content {
+        case .tokens(let file): file.path
+        case .lines(let file, _): file.path
+        }
+    }
+
     /// Returns the document at an index in 0 ..< ``count``.
     ///
     /// - Throws: `TrainingError.line` if the line cannot be used.

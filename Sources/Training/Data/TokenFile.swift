@@ -5,7 +5,7 @@ import Foundation
 /// of the last one, and optionally `weights` (count), the weights of the tokens as targets.
 public struct TokenFile {
     public let documents: Int
-    private let path: String
+    let path: String
     private let tokens: StoredTensor
     private let weights: StoredTensor?
     private let offsets: StoredTensor

@@ -61,15 +61,12 @@ public final class TrainingModel {
     /// - Parameters:
     ///   - kernels: the kernels for products in bfloat16.
     ///   - frozen: the names of tensors that do not change.
-    /// - Throws: `TrainingError.unsupported` for a mixture with a score function other than sigmoid, or for groups of experts.
+    /// - Throws: `TrainingError.unsupported` as from ``check(_:)``.
     package init(
         _ config: ModelConfig, pool: WorkerPool, precision: Precision = .exact,
         kernels: KernelSet = KernelSet.available.last ?? .portable, frozen: Set<String> = []
     ) throws(TrainingError) {
-        guard config.scoreFunction == .sigmoid || config.denseLayers == config.layers else {
-            throw .unsupported("score_func: only sigmoid can be trained")
-        }
-        guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
+        try Self.check(config)
         (self.config, self.precision, self.frozen) = (config, precision, frozen)
         products = try MatrixProducts(pool: pool)
         optimizerProducts =
@@ -89,6 +86,17 @@ public final class TrainingModel {
             rounded = RoundedModel(
                 context, layers: layers, layout: layout, firstTrainedLayer: firstTrainedLayer)
         }
+    }
+
+    /// Checks that a model of this configuration can be trained.
+    ///
+    /// - Throws: `TrainingError.unsupported` for a mixture with a score function other than sigmoid, or for groups of experts.
+    public static func check(_ config: ModelConfig) throws(TrainingError) {
+        guard config.denseLayers < config.layers else { return }
+        guard config.scoreFunction == .sigmoid else {
+            throw .unsupported("score_func: only sigmoid can be trained")
+        }
+        guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
     }
 
     /// Begins a step and clears the gradients. The weights must not change until the last micro-batch of the step.

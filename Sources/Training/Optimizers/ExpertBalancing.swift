@@ -7,6 +7,8 @@ public enum ExpertBalancing: Sendable, Equatable {
     case smebu(lambda: Double, beta: Double, kappa: Double)
     /// Steps of a fixed size, re-centered (arXiv 2602.17004, equations 19 to 22).
     case auxFree(gamma: Double)
+    /// The biases do not change.
+    case off
 
     /// Updates the biases of one layer.
     ///
@@ -35,6 +37,7 @@ public enum ExpertBalancing: Sendable, Equatable {
                 moved[index] -= center
                 bias[index] = Float(moved[index])
             }
+        case .off: break
         }
     }
 

@@ -5,13 +5,17 @@ import JSON
 /// The inputs of a run that must be unchanged when it is resumed. Stages may be appended: they do not affect earlier steps.
 struct Fingerprint {
     let json: JSONObject
+    /// The folder of the recipe.
+    private let folder: URL
 
     /// - Throws: an error with the name of the file that cannot be read.
     init(_ plan: TrainingPlan, _ precision: Precision) throws {
         let recipe = plan.recipe
+        folder = recipe.folder
         var files = JSONObject()
-        for url in recipe.urls where files[url.path] == nil {
-            files[url.path] = .string(try Self.text(of: url))
+        for url in recipe.urls {
+            let name = Self.name(of: url, in: folder)
+            if files[name] == nil { files[name] = .string(try Self.text(of: url)) }
         }
         var names = ["config.json"]
         if plan.usesTokenizer { names += DocumentTokenizer.files }
@@ -32,19 +36,35 @@ struct Fingerprint {
     /// Returns the name of the first member that differs, such as `hyperparameters.muon_lr`, or `nil` if the run of `other`, the
     /// fingerprint of a checkpoint, can be resumed: if all are equal, or only stages with their files are added after its stages.
     func difference(from other: JSONValue?) -> String? {
-        Self.difference(.object(json(comparedWith: other)), other ?? .null, path: "")
+        var other = other ?? .null
+        // Earlier versions stored the whole path of each file.
+        if var object = other.object, let files = object["files"]?.object {
+            var named = JSONObject()
+            for (path, text) in files {
+                named[path.hasPrefix("/") ? Self.name(of: URL(fileURLWithPath: path), in: folder) : path] = text
+            }
+            object["files"] = .object(named)
+            other = .object(object)
+        }
+        return Self.difference(.object(json(comparedWith: other)), other, path: "")
     }
 
     /// Returns the fingerprint without the stages after as many as `other` has, and without the files that only they read.
-    private func json(comparedWith other: JSONValue?) -> JSONObject {
-        guard let stages = json["stages"]?.array, let count = other?["stages"]?.array?.count, stages.count > count,
-            let files = json["files"]?.object, let known = other?["files"]?.object
+    private func json(comparedWith other: JSONValue) -> JSONObject {
+        guard let stages = json["stages"]?.array, let count = other["stages"]?.array?.count, stages.count > count,
+            let files = json["files"]?.object, let known = other["files"]?.object
         else { return json }
         var (compared, read) = (json, JSONObject())
         for (name, value) in files where known[name] != nil { read[name] = value }
         compared["files"] = .object(read)
         compared["stages"] = .array(Array(stages[..<count]))
         return compared
+    }
+
+    /// Returns the path of a file, relative to the recipe's folder if it is inside, so that the folder can be moved.
+    private static func name(of url: URL, in folder: URL) -> String {
+        let (path, root) = (url.standardizedFileURL.path, folder.standardizedFileURL.path + "/")
+        return path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path
     }
 
     private static func difference(_ left: JSONValue, _ right: JSONValue, path: String) -> String? {

@@ -25,6 +25,9 @@ public struct Hyperparameters: Sendable, Equatable {
     /// Returns the factor of all learning rates in a step, counted from the beginning of the stage.
     public func learningRateFactor(step: Int) -> Double { peak * schedule.factor(step: step) }
 
+    /// Numbers that may be null: the number of steps is then given otherwise, and there is no clipping or balancing.
+    private static let nullable: Set<String> = ["steps", "tokens", "clip", "smebu", "auxfree"]
+
     /// Batch sizes, which are ignored for a file of batches, because the file determines them.
     static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
 
@@ -37,7 +40,8 @@ public struct Hyperparameters: Sendable, Equatable {
         parsing json: JSONValue, name: String, positions: Int?, checksSchedule: Bool = true
     ) throws(TrainingError) {
         var reader = try RecipeReader(json, name: name)
-        for name in Self.descriptive where positions == nil { _ = reader.take(name) }
+        try reader.refuseNull(except: Self.nullable)
+        for name in Self.descriptive where positions == nil { _ = try reader.integer(name, in: 1...1 << 40) }
         steps = try reader.integer("steps", in: 1...1 << 32)
         if let tokens = try reader.integer("tokens", in: 1...1 << 50) {
             guard let positions else { throw reader.invalid("tokens", "cannot be given with batches") }
@@ -48,6 +52,7 @@ public struct Hyperparameters: Sendable, Equatable {
         muon.momentum = try reader.number("muon_momentum", in: 0...0.9999) ?? muon.momentum
         muon.weightDecay = try reader.number("muon_weight_decay", in: 0...10) ?? muon.weightDecay
         if var rates = try reader.object("adamw_lr") {
+            try rates.refuseNull()
             for kind in Parameter.Kind.allCases where kind != .matrix {
                 adamLearningRates[kind] = try rates.number(kind.rawValue, in: 0...10) ?? adamLearningRates[kind]
             }
@@ -65,6 +70,8 @@ public struct Hyperparameters: Sendable, Equatable {
         if reader.has("clip") { clip = try reader.number("clip", in: 1e-30...1e30) }
         zFactor = try reader.number("zeta", in: 0...1) ?? zFactor
         balanceFactor = try reader.number("alpha", in: 0...1) ?? balanceFactor
+        // Null stands for no updates of the biases, as for `clip`.
+        if reader.has("smebu") { balancing = .off }
         let (smebu, auxFree) = (try reader.object("smebu"), try reader.object("auxfree"))
         if smebu != nil, auxFree != nil { throw reader.invalid("auxfree", "cannot be given together with smebu") }
         if var smebu {

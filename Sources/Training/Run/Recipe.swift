@@ -17,6 +17,8 @@ public struct Recipe: Sendable {
     var heldOut: HeldOut?
     /// The whole recipe as given.
     let json: JSONValue
+    /// The folder of the recipe, from which relative paths start.
+    let folder: URL
     /// The number of steps between checkpoints. `nil` means a tenth of the run, at most 1,000.
     var checkpointInterval: Int?
     /// The number of documents that each micro-batch may skip in each stage, because they cannot be tokenized.
@@ -41,7 +43,9 @@ public struct Recipe: Sendable {
     public init(_ url: URL) throws {
         let json: JSONValue
         do {
-            json = try JSONValue(parsing: RegularFile.read(url.path, atMost: Self.largestFile))
+            json = try JSONValue(
+                parsing: RegularFile.read(url.path, atMost: Self.largestFile).withoutByteOrderMark,
+                limits: JSONLimits(refusesRepeatedNames: true))
         } catch {
             throw TrainingError.recipe(field: "file \(url.path)", reason: "cannot be read: \(error)")
         }
@@ -90,7 +94,7 @@ public struct Recipe: Sendable {
         } else {
             stages = [try TrainingStage(&reader, name: nil, common: JSONObject(), folder: folder)]
         }
-        self.json = json
+        (self.json, self.folder) = (json, folder)
         try reader.finish()
     }
 

@@ -13,6 +13,12 @@ struct RecipeReader {
 
     func has(_ field: String) -> Bool { members[field] != nil }
 
+    /// Throws an error if a member is null, which would stand for its default.
+    func refuseNull(except names: Set<String> = []) throws(TrainingError) {
+        let field = members.filter { $0.value.isNull && !names.contains($0.key) }.keys.min()
+        if let field { throw invalid(field, "must not be null") }
+    }
+
     /// Removes and returns a member, or `nil` if it is absent or null.
     mutating func take(_ field: String) -> JSONValue? {
         guard let value = members.removeValue(forKey: field), !value.isNull else { return nil }

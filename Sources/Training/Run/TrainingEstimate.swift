@@ -2,6 +2,9 @@ import Foundation
 
 /// A readable summary of the sizes, memory and time of a recipe's stages.
 public struct TrainingEstimate {
+    /// The rates in GFLOP/s for which times can be computed.
+    public static let rates = 1e-3...1e12
+
     private let plan: TrainingPlan
     private let cost: TrainingCost
     private let rate: Double

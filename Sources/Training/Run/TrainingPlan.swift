@@ -58,6 +58,7 @@ public struct TrainingPlan {
     public init(_ recipe: Recipe) throws {
         self.recipe = recipe
         config = try ModelConfig(directory: recipe.initial)
+        try TrainingModel.check(config)
         frozen = try Self.frozen(recipe.freeze, config)
         var data = StageData(config: config, folder: recipe.initial)
         var (stages, warnings) = ([Stage](), [String]())
@@ -73,7 +74,6 @@ public struct TrainingPlan {
             let start = stages.last?.steps.upperBound ?? 0
             stages.append(Stage(stage: stage, steps: start..<start + (try Self.steps(stage, opened)), data: opened))
         }
-        self.warnings = warnings
         heldOut = try recipe.heldOut.map { try HeldOut(data.open($0.source)) }
         usesTokenizer = data.usesTokenizer
         for index in stages.indices {
@@ -81,29 +81,56 @@ public struct TrainingPlan {
             try DocumentLoader.check(sources, options, path: stages[index].stage.path)
             var largest = 0.0
             for source in sources {
-                largest = max(largest, try Self.meanBytes(source, skipLimit: recipe.skippedDocuments))
+                let sample = try Sample(source, skipLimit: recipe.skippedDocuments)
+                largest = max(largest, sample.meanBytes)
+                warnings += sample.warnings(options, path: source.path)
             }
             if options.packing != .sequential {
                 stages[index].bufferedBytes = largest * Double(2 * options.buffer * options.microBatches)
             }
         }
-        self.stages = stages
+        (self.stages, self.warnings) = (stages, warnings)
     }
 
-    /// Returns the mean size of the first documents of a source in bytes, which it tokenizes.
-    private static func meanBytes(_ source: DocumentSource, skipLimit: Int) throws(TrainingError) -> Double {
-        var (bytes, refused) = (0, 0)
-        let count = min(source.count, tokenizedFirst)
-        for index in 0..<count {
-            do throws(TrainingError) {
-                let document = try source.document(index)
-                bytes += document.count * (document.weights == nil ? 4 : 8)
-            } catch {
-                refused += 1
-                guard refused <= skipLimit else { throw error }
+    /// The first documents of a source, which are tokenized before a run begins.
+    private struct Sample {
+        private var documents: [Document] = []
+
+        init(_ source: DocumentSource, skipLimit: Int) throws(TrainingError) {
+            var refused = 0
+            for index in 0..<min(source.count, TrainingPlan.tokenizedFirst) {
+                do throws(TrainingError) { documents.append(try source.document(index)) } catch {
+                    refused += 1
+                    guard refused <= skipLimit else { throw error }
+                }
             }
         }
-        return Double(bytes) / Double(max(count - refused, 1))
+
+        /// The mean size in bytes.
+        var meanBytes: Double {
+            let bytes = documents.reduce(0) { $0 + $1.count * ($1.weights == nil ? 4 : 8) }
+            return Double(bytes) / Double(max(documents.count, 1))
+        }
+
+        /// - Parameter path: the path of the source.
+        func warnings(_ options: DocumentLoader.Options, path: String) -> [String] {
+            var warnings: [String] = []
+            let hasTarget = documents.contains { document in
+                (0..<document.count).dropFirst().contains { document.weight($0) > 0 }
+            }
+            if !hasTarget, !documents.isEmpty {
+                warnings.append("\(path): the first \(documents.count) documents have no target")
+            }
+            let long = documents.count { $0.count > options.length }
+            if options.packing == .greedy, long > 0 {
+                warnings.append(
+                    """
+                    \(path): \(long) of the first \(documents.count) documents are longer than a row of \
+                    \(options.length) tokens, and are cut
+                    """)
+            }
+            return warnings
+        }
     }
 
     /// Returns the tensors whose names match one of the patterns, in which `*` matches any characters.
@@ -128,6 +155,7 @@ public struct TrainingPlan {
             throw .recipe(
                 field: "\(stage.path)hyperparameters.steps", reason: "is more than the \(file.steps) of the batches")
         }
+        try file.check(steps: steps)
         return steps
     }
 
@@ -152,7 +180,9 @@ public struct TrainingPlan {
 
     /// - Throws: `TrainingError.memory` if ``neededBytes(_:)`` is more than the available memory; `TrainingError.recipe` with the
     ///   buffer whose documents do not fit in addition.
-    func checkMemory(_ precision: Precision, available: Int = MemoryPlan.freeMemory()) throws(TrainingError) {
+    package func checkMemory(
+        _ precision: Precision, available: Int = MemoryPlan.freeMemory()
+    ) throws(TrainingError) {
         let needed = neededBytes(cost(precision))
         guard needed <= Double(available) else { throw .memory(needed: Int(needed), available: available) }
         for stage in stages where needed + stage.bufferedBytes > Double(available) {
@@ -168,13 +198,10 @@ public struct TrainingPlan {
 
     /// Checks the names, types and shapes of the tensors of `initial` from their headers, unless the weights are random.
     ///
-    /// - Throws: `CheckpointError` with all differences.
-    public func checkInitial() throws(CheckpointError) {
+    /// - Throws: `CheckpointError` with all differences; `ModelConfigError` or `TrainingError.unsupported` for a quantization
+    ///   other than FP8.
+    public func checkInitial() throws {
         guard recipe.seed == nil else { return }
-        let stored = try StoredTensors(directory: recipe.initial).tensors
-        let problems = ParameterLayout(config).parameters.compactMap {
-            StoredTensor.problem($0.name, $0.shape, in: stored)
-        }
-        guard problems.isEmpty else { throw .mismatch(directory: recipe.initial.path, problems: problems) }
+        try TrainingModel.check(recipe.initial, config)
     }
 }

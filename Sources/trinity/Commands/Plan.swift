@@ -53,7 +53,9 @@ struct Plan: ParsableCommand {
     var flops: Double?
 
     func validate() throws {
-        if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
+        if let flops, !TrainingEstimate.rates.contains(flops) {
+            throw ValidationError("--flops must be a number from 0.001 to 1e12")
+        }
         if let tokens, !(1...1 << 50).contains(tokens) { throw ValidationError("--tokens must be from 1 to 2^50") }
         if let batch, !(1...1 << 40).contains(batch) { throw ValidationError("--batch must be from 1 to 2^40") }
         let training = [
@@ -86,7 +88,9 @@ struct Plan: ParsableCommand {
                     ? 1
                     : TrainingCost.measuredRate(
                         threads: ThreadPlan.defaultThreads, precision: precision))
-            let cost = TrainingCost(try ModelShape(shape).config, precision: precision)
+            let config = try ModelShape(shape).config
+            try TrainingModel.check(config)
+            let cost = TrainingCost(config, precision: precision)
             let lines = TrainingEstimate.lines(
                 cost, length: context, tokens: tokens, batch: batch ?? 16_384, rate: rate)
             for line in lines { print(line) }

@@ -43,7 +43,9 @@ struct Train: ParsableCommand {
     func validate() throws {
         if out == nil, !dryRun { throw ValidationError("--out is missing") }
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
-        if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
+        if let flops, !TrainingEstimate.rates.contains(flops) {
+            throw ValidationError("--flops must be a number from 0.001 to 1e12")
+        }
     }
 
     func run() throws {
@@ -53,7 +55,10 @@ struct Train: ParsableCommand {
             try plan.checkInitial()
             let threads = threads ?? ThreadPlan.defaultThreads
             let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads, precision: precision)
-            for warning in plan.warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
+            var warnings = plan.warnings
+            // The run may take place on another machine.
+            do throws(TrainingError) { try plan.checkMemory(precision) } catch { warnings.append("\(error)") }
+            for warning in warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
             for line in TrainingEstimate(plan, precision: precision, rate: rate).lines { print(line) }
             return
         }

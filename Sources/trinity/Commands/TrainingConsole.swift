@@ -19,6 +19,11 @@ final class TrainingConsole {
         isTerminal = !json && isatty(1) == 1
         (firstTokens, firstStep) = (run.statistics.tokens, run.trainer.step)
         for warning in run.warnings { errors.write("warning: \(warning)") }
+        if firstStep == run.steps {
+            errors.write("the run is complete: all \(run.steps) steps are done")
+        } else if firstStep > 0 {
+            errors.write("the run continues after step \(firstStep) of \(run.steps)")
+        }
     }
 
     func show(_ report: StepReport) {

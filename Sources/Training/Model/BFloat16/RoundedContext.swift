@@ -90,7 +90,7 @@ final class RoundedContext {
             width: gain.count, epsilon: shape.epsilon)
     }
 
-    /// Rounds rows with a stride of `stride` floats. If the number of columns is odd, each row is followed by a zero.
+    /// Rounds rows with a stride of `stride` floats.
     func round(_ source: UnsafePointer<Float>, stride: Int, into target: RoundedMatrix) {
         if target.stride == stride, target.columns == stride {
             kernels.round(source, count: target.rows * stride, into: target.base)
@@ -98,7 +98,6 @@ final class RoundedContext {
         }
         for row in 0..<target.rows {
             kernels.round(source + row * stride, count: target.columns, into: target.row(row))
-            if target.columns % 2 > 0, target.stride > target.columns { target.row(row)[target.columns] = 0 }
         }
     }
 

@@ -91,11 +91,15 @@ struct Scratch {
         bytes(count * MemoryLayout<Float>.size).bindMemory(to: Float.self, capacity: count)
     }
 
-    /// Returns a matrix whose rows begin at multiples of 16 elements.
+    /// Returns a matrix whose rows begin at multiples of 16 elements. The gaps between rows are zero: products multiply them with
+    /// zeros, which would give NaN for some bits.
     mutating func rounded(_ rows: Int, _ columns: Int) -> RoundedMatrix {
-        let count = rows * columns.roundedUp(to: 16)
-        return RoundedMatrix(
-            bytes(count * MemoryLayout<UInt16>.size).bindMemory(to: UInt16.self, capacity: count), rows: rows,
-            columns: columns, stride: columns.roundedUp(to: 16))
+        let stride = columns.roundedUp(to: 16)
+        let base = bytes(rows * stride * MemoryLayout<UInt16>.size).bindMemory(
+            to: UInt16.self, capacity: rows * stride)
+        if stride > columns {
+            for row in 0..<rows { (base + row * stride + columns).update(repeating: 0, count: stride - columns) }
+        }
+        return RoundedMatrix(base, rows: rows, columns: columns, stride: stride)
     }
 }
