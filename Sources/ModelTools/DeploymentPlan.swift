@@ -75,7 +75,8 @@ public struct DeploymentPlan: Sendable {
         rows += [
             (
                 "KV cache, \(cacheType.rawValue)",
-                MemoryPlan.format(cache.global + cache.sliding) + ", \(sequences) sequences of \(context) tokens"
+                MemoryPlan.format(cache.global + cache.sliding)
+                    + ", \(sequences) \(sequences == 1 ? "sequence" : "sequences") of \(context) tokens"
             ),
             ("  \(config.layers - sliding) global layers", MemoryPlan.format(cache.global)),
             (
@@ -85,7 +86,8 @@ public struct DeploymentPlan: Sendable {
             ),
             ("total", MemoryPlan.format(total + cache.global + cache.sliding)),
         ]
-        var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
+        let width = (rows.map(\.0.count).max() ?? 0) + 2
+        var lines = rows.map { Self.pad($0.0, width) + $0.1 }
         if context > config.maxPositions {
             lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")
         }

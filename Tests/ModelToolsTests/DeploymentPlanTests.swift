@@ -77,7 +77,20 @@ import Testing
         for row in ["weights ", "KV cache, bf16 ", "  14 global layers ", "  42 sliding layers ", "total "] {
             #expect(lines.contains { $0.hasPrefix(row) }, "\(row)")
         }
+        #expect(lines.contains { $0.hasSuffix(", 1 sequence of 8192 tokens") })
+        #expect(try nano(sequences: 2).lines.contains { $0.hasSuffix(", 2 sequences of 8192 tokens") })
         #expect(lines.last == "Activations are not counted.")
+    }
+
+    @Test(arguments: DeploymentPlan.Weights.allCases)
+    func `the values are in a column of their own`(weights: DeploymentPlan.Weights) throws {
+        let rows = try nano(weights).lines.prefix { !$0.isEmpty }
+        #expect(rows.count > 8)
+        // The longest name is followed by two spaces, so no value begins earlier.
+        let column = try #require(rows[0].lastIndex(of: " ")).utf16Offset(in: rows[0]) + 1
+        for row in rows {
+            #expect(row.dropFirst(column - 2).hasPrefix("  ") && row.dropFirst(column).first != " ", "\(row)")
+        }
     }
 
     @Test(arguments: [4, 8, 16])
