@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -14,14 +15,18 @@ BINARY = pathlib.Path(__file__).resolve().parent.parent / ".build/release/trinit
 
 
 class Served:
-    """`trinity serve` of a model under the name m, ready, on its own port; stops at the end of the `with` block."""
+    """`trinity serve` of a model under the name m, ready, on its own port; stops at the end of the `with` block.
 
-    def __init__(self, model, *options):
+    `command` is what comes before `serve`, and `end` the signal that stops it.
+    """
+
+    def __init__(self, model, *options, command=(BINARY,), end=signal.SIGTERM):
+        self.end = end
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--model", model, "--served-model-name", "m", "--port", str(self.port), "--log-level",
+            [*command, "serve", "--model", model, "--served-model-name", "m", "--port", str(self.port), "--log-level",
              "error", *options])
         while self.process.poll() is None:
             try:
@@ -36,7 +41,7 @@ class Served:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
+        self.process.send_signal(self.end)
         self.process.wait()
 
     def request(self, method, path, body=None):

@@ -86,7 +86,7 @@ public struct DeploymentPlan: Sendable {
             ),
             ("total", MemoryPlan.format(total + cache.global + cache.sliding)),
         ]
-        let width = 2 + (rows.map { $0.0.count }.max() ?? 0)
+        let width = (rows.map(\.0.count).max() ?? 0) + 2
         var lines = rows.map { Self.pad($0.0, width) + $0.1 }
         if context > config.maxPositions {
             lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")

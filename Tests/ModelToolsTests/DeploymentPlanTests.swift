@@ -77,6 +77,8 @@ import Testing
         for row in ["weights ", "KV cache, bf16 ", "  14 global layers ", "  42 sliding layers ", "total "] {
             #expect(lines.contains { $0.hasPrefix(row) }, "\(row)")
         }
+        #expect(lines.contains { $0.hasSuffix(", 1 sequence of 8192 tokens") })
+        #expect(try nano(sequences: 2).lines.contains { $0.hasSuffix(", 2 sequences of 8192 tokens") })
         #expect(lines.last == "Activations are not counted.")
     }
 

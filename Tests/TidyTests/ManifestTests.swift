@@ -46,6 +46,18 @@ import Testing
         }
     }
 
+    /// `script/build-with-mpi` compiles only Engine again.
+    @Test func `only the code of Engine depends on the trait MPI`() {
+        let conditions = SourceFile.sources.flatMap { file in
+            file.code.indices.filter { file.code[$0].contains("#") && Code.mentions("MPI", in: file.code[$0]) }
+                .map { (file, $0) }
+        }
+        #expect(conditions.count >= 2)
+        for (file, index) in conditions where !file.isIn("Sources/Engine") {
+            file.report("depends on the trait MPI outside of Engine", at: index)
+        }
+    }
+
     @Test func `the manifest is read`() throws {
         let engine = try #require(Self.targets.first { $0.name == "Engine" })
         #expect(engine.mentions.isSuperset(of: ["Checkpoints", "AVX2Kernels"]) && !engine.mentions.contains("Server"))

@@ -1,0 +1,119 @@
+"""Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE]
+
+Needs a binary of `make build MPI=1`, mpirun and two idle cores. Starts one process with two threads, two ranks with one thread each,
+and one process with one thread. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
+and their ratios as the median of the rounds' ratios. One step alone passes through both ranks one after another. Compared with one
+thread, the rest of its time is that of the ring.
+"""
+
+import argparse
+import contextlib
+import platform
+import signal
+import statistics
+import threading
+import time
+
+from quiet import Watch
+from served import BINARY, Served, prompt
+
+ROUNDS = 7
+PROMPTS, PROMPT_TOKENS = 8, 512
+SEQUENCES, TOKENS = 16, 128
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+
+parser = argparse.ArgumentParser()
+parser.add_argument("model")
+parser.add_argument("--binary", default=str(BINARY))
+parser.add_argument("--rounds", type=int, default=ROUNDS)
+parser.add_argument("--stage-layers", help="the option of the ranks")
+arguments = parser.parse_args()
+seeds = iter(range(10**9))
+
+
+def in_parallel(server, count, prompt_tokens, tokens):
+    """The times of all tokens of `count` requests at once, for each request; and the time of the start."""
+    times = [[] for _ in range(count)]
+
+    def run(own, ids):
+        events = server.stream(ids, tokens)
+        assert next(events)[0] == 200
+        for at, number in events:
+            own += [at] * number
+
+    threads = [threading.Thread(target=run, args=(own, prompt(next(seeds), prompt_tokens))) for own in times]
+    begin = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return begin, times
+
+
+def prefill(server, count):
+    begin, times = in_parallel(server, count, PROMPT_TOKENS, 1)
+    return count * PROMPT_TOKENS / (max(map(max, times)) - begin)
+
+
+def decode(server, count):
+    """Tokens per second while all sequences decode."""
+    _, times = in_parallel(server, count, 16, TOKENS)
+    begin, end = max(map(min, times)), min(map(max, times))
+    return sum(begin < at <= end for own in times for at in own) / (end - begin)
+
+
+TOGETHER = {
+    f"prefill of {PROMPTS} prompts": lambda server: prefill(server, PROMPTS),
+    f"decode of {SEQUENCES} sequences": lambda server: decode(server, SEQUENCES),
+}
+# A prompt is one step.
+ALONE = {
+    "prefill of one prompt": lambda server: prefill(server, 1),
+    "decode of one sequence": lambda server: decode(server, 1),
+}
+TASKS = TOGETHER | ALONE
+
+
+def cpu():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+
+
+def ratio(task, one, other):
+    return statistics.median(a / b for a, b in zip(rates[task, one], rates[task, other]))
+
+
+rates = {}
+with Watch() as watch, contextlib.ExitStack() as stack:
+    options = ["--no-enable-prefix-caching", "--threads"]
+    stages = ["--stage-layers", arguments.stage_layers] if arguments.stage_layers else []
+    servers = {
+        "two threads": Served(arguments.model, *options, "2", command=[arguments.binary]),
+        "two ranks": Served(
+            arguments.model, *options, "1", *stages, command=[*MPIRUN, arguments.binary], end=signal.SIGUSR1),
+        "one thread": Served(arguments.model, *options, "1", command=[arguments.binary]),
+    }
+    for server in servers.values():
+        stack.enter_context(server)
+    for turn in range(arguments.rounds + 1):
+        for task, measure in TASKS.items():
+            for name, server in servers.items():
+                rate = measure(server)
+                if turn > 0:  # the first round warms up
+                    rates.setdefault((task, name), []).append(rate)
+    metrics = servers["two ranks"].request("GET", "/metrics").read().decode()
+    busy = {
+        rank: servers["two ranks"].metric("trinity_rank_compute_seconds_total", f'rank="{rank}"') for rank in (0, 1)}
+
+print(f"{cpu()}; others used {watch.others:.2f} CPUs")
+print(f"{'tokens/s':26}" + "".join(f"{name:>14}" for name in servers))
+for task in TASKS:
+    print(f"{task:26}" + "".join(f"{statistics.median(rates[task, name]):14.1f}" for name in servers))
+for task in TOGETHER:
+    print(f"{task}: two ranks reach {ratio(task, 'two ranks', 'two threads'):.2f} of two threads")
+for task in ALONE:
+    print(f"{task}: the ring takes {1 - ratio(task, 'two ranks', 'one thread'):.1%} of the time")
+print(f"compute time of rank 0: {busy[0]:.1f} s, of rank 1: {busy[1]:.1f} s")
+for line in metrics.splitlines():
+    if line.startswith("trinity_rank_info"):
+        print(line)
