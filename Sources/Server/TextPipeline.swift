@@ -86,7 +86,7 @@ struct TextPipeline: Sendable {
             do throws(TokenizerError) {
                 return try Tokenizer(contentsOf: tokenizerURL, guarding: literals)
             } catch {
-                throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
+                throw TextPipelineError(file: tokenizerURL.path, reason: error.reason)
             }
         }
     }

@@ -147,7 +147,8 @@ def test_a_tokenizer_without_bound_is_refused(folder):
         "type": "Sequence",
         "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 30}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert "normalizer" in refusal(folder)
+    reason = refusal(folder)
+    assert "normalizer" in reason and reason.count("tokenizer.json") == 1
 
 
 @pytest.mark.parametrize("tool", ["synth", "quantize"])

@@ -301,6 +301,14 @@ def test_a_silent_server_is_given_up(hub, cache):
 def test_a_hub_that_is_not_there_gives_its_address(cache):
     result = cache.run(None, "pull", NAME, HF_ENDPOINT="http://127.0.0.1:9")
     assert result.returncode == 1 and "cannot download from http://127.0.0.1:9: 127.0.0.1:9" in result.stderr
+    # Written before the attempts, which take some seconds.
+    assert result.stderr.startswith(f"requesting the list of files of {NAME} from http://127.0.0.1:9\n")
+
+
+@pytest.mark.parametrize("command", ["pull", "remove"])
+def test_a_name_that_is_none_is_refused_with_the_forms(cache, command):
+    result = cache.run(None, command, "llama")
+    assert result.returncode == 64 and "owner/name@revision or owner/name:Q4_K_M" in result.stderr
 
 
 @pytest.mark.parametrize("path", ["../../escaped", "/tmp/escaped", "a/../../b", "nul\0byte", ""])

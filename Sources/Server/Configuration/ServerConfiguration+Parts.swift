@@ -36,7 +36,7 @@ extension ServerConfiguration {
         guard let text = options.optionalText(.cpus) else { return nil }
         guard let cpus = CPUList(text), !cpus.numbers.isEmpty else {
             throw ConfigurationError(
-                option: .cpus, reason: "must be a list of CPUs such as 0-15,32-47, got \"\(text)\"")
+                option: .cpus, reason: "must be a list of CPUs such as 0-15,32-47; got '\(text)'")
         }
         return cpus
     }

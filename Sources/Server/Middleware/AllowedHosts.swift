@@ -21,8 +21,9 @@ public struct AllowedHosts: Sendable, Hashable {
         }
         var names: Set<String> = []
         for name in text.split(separator: ",", omittingEmptySubsequences: false) {
-            let name = name.filter { $0 != " " }
-            guard !name.isEmpty, Self.host(of: name) == Self.normalized(name) else { return nil }
+            let words = name.split(separator: " ")
+            guard words.count == 1, let name = words.first.map(String.init) else { return nil }
+            guard Self.host(of: name) == Self.normalized(name) else { return nil }
             guard !name.contains(where: { "/*@".contains($0) }) else { return nil }
             names.insert(Self.normalized(name))
         }

@@ -13,7 +13,9 @@ struct Pull: ParsableCommand {
             shared with Python's huggingface_hub; HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
             """)
 
-    @Argument(help: ArgumentHelp("Name on the Hub, such as owner/name.", valueName: "model"))
+    @Argument(
+        help: ArgumentHelp("Name on the Hub, such as owner/name.", valueName: "model"), transform: HubReference.argument
+    )
     var model: HubReference
 
     func run() throws {
@@ -21,9 +23,14 @@ struct Pull: ParsableCommand {
     }
 }
 
-extension HubReference: ExpressibleByArgument {
+extension HubReference {
     /// Parses a model name in an argument.
-    public init?(argument: String) { self.init(argument) }
+    static func argument(_ text: String) throws -> HubReference {
+        guard let reference = HubReference(text) else {
+            throw ValidationError("must be owner/name, owner/name@revision or owner/name:Q4_K_M")
+        }
+        return reference
+    }
 }
 
 extension Hub {
