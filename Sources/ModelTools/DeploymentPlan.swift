@@ -85,7 +85,7 @@ public struct DeploymentPlan: Sendable {
             ),
             ("total", MemoryPlan.format(total + cache.global + cache.sliding)),
         ]
-        var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
+        var lines = rows.map { Self.pad($0.0, 38) + $0.1 }
         if context > config.maxPositions {
             lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")
         }

@@ -78,6 +78,8 @@ import Testing
             #expect(lines.contains { $0.hasPrefix(row) }, "\(row)")
         }
         #expect(lines.last == "Activations are not counted.")
+        // Every label ends before the column of values.
+        #expect(lines.dropLast(2).allSatisfy { line in line.dropFirst(37).first == " " }, "\(lines)")
     }
 
     @Test(arguments: [4, 8, 16])

@@ -11,7 +11,7 @@ struct Remove: ParsableCommand {
             owner/name:Q4_K_M. Files that another revision needs are kept.
             """)
 
-    @Argument(help: ArgumentHelp("Name on the Hub, as for trinity pull.", valueName: "model"))
+    @Argument(help: ArgumentHelp("Name on the Hub, such as owner/name or owner/name:Q4_K_M.", valueName: "model"))
     var model: HubReference
 
     func run() throws {
