@@ -102,6 +102,10 @@ public struct ModelEvaluation {
         }
         var report = EvaluationReport()
         report.context = context
+        let positions = min(model.maxPositions, other.maxPositions)
+        if min(context, tokens.count) > positions {
+            report.warning = "windows of \(context) tokens exceed a model's max_position_embeddings (\(positions))"
+        }
         // A window with one token predicts nothing.
         let starts = Array(stride(from: 0, to: tokens.count - 1, by: context)).prefix(windows)
         for (number, start) in starts.enumerated() {

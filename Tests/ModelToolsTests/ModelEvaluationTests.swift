@@ -82,6 +82,24 @@ import Testing
         #expect(try evaluation.tokens(ofIDs: file.path) == [1, 2])
     }
 
+    @Test func `windows beyond the positions of a model are reported`() throws {
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        let model = try TemporaryModel()
+        for name in ["config.json", "model.safetensors"] {
+            try model.write([UInt8](Data(contentsOf: source.appending(path: name))), to: name)
+        }
+        var json = try #require(
+            try JSONValue(parsing: [UInt8](Data(contentsOf: source.appending(path: "config.json")))).object)
+        json["max_position_embeddings"] = 16
+        try model.write(JSONValue.object(json).serialized, to: "config.json")
+        var other = options
+        other.modelDirectory = model.directory
+        for (context, isReported) in [(16, false), (17, true), (100, true)] {
+            let report = try ModelEvaluation(options: other, reference: other, context: context).run(tokens: tokens(20))
+            #expect((report.warning?.contains("max_position_embeddings (16)") == true) == isReported)
+        }
+    }
+
     @Test func `a file that cannot be read is not said to have no token ids`() throws {
         let evaluation = ModelEvaluation(options: options, reference: options, context: 100)
         let error = try #require(throws: ToolError.self) { try evaluation.tokens(ofIDs: "/nowhere/ids.json") }
