@@ -48,13 +48,13 @@ public struct CheckpointQuantizer {
     /// unless ``roundsOthers`` is true, and so does the LM head unless ``quantizesLMHead`` is true. Matrices whose columns are
     /// not whole groups are not quantized either. Unquantized FP8 matrices become BF16.
     ///
-    /// - Parameter progress: called with the completed fraction, in 0...1.
+    /// - Parameter progress: called with the completed fraction, in 0...1. An error that it throws ends the work.
     /// - Returns: the names of the linear layers' matrices, and of the LM head with ``quantizesLMHead``, that were not quantized.
     /// - Throws: `ToolError.checkpoint` for a source that is GGUF or already quantized, `EngineError.model` if the source is
     ///   not a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
     ///   `destination` exists and is not empty.
     @discardableResult
-    public func write(progress: (Double) -> Void = { _ in }) throws -> [String] {
+    public func write(progress: (Double) throws -> Void = { _ in }) throws -> [String] {
         try ModelFolder.check(source)
         guard try ModelFiles(source).gguf == nil else {
             throw ToolError.checkpoint("\(source.path) is a GGUF model; give a folder with safetensors")
@@ -74,7 +74,7 @@ public struct CheckpointQuantizer {
     }
 
     private func fill(
-        from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) -> Void
+        from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) throws -> Void
     ) throws {
         let pool = WorkerPool(threads: ThreadPlan.defaultThreads, spinning: .zero)
         let tensors = config.expectedTensors
@@ -93,7 +93,7 @@ public struct CheckpointQuantizer {
                 try writer.append(checkpoint.stored(tensor.name).bytes)
             }
             checkpoint.release(tensor.name)
-            progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
+            try progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
         }
         try writer.finish()
         // Written last, so that an incomplete folder is not mistaken for a model.

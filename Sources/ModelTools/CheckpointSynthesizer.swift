@@ -57,10 +57,10 @@ public struct CheckpointSynthesizer: Sendable {
 
     /// Writes the folder `directory`.
     ///
-    /// - Parameter progress: called with the completed fraction, in 0...1.
+    /// - Parameter progress: called with the completed fraction, in 0...1. An error that it throws ends the work.
     /// - Throws: `CheckpointError.unwritable`, also if `directory` exists and is not empty; `ToolError.argument` for a shape that
     ///   the format cannot describe.
-    public func write(to directory: URL, progress: (Double) -> Void = { _ in }) throws {
+    public func write(to directory: URL, progress: (Double) throws -> Void = { _ in }) throws {
         try CheckpointWriter.fill(directory) {
             if let mix = format.mix {
                 try writeGGUF(mix, to: directory, progress: progress)
@@ -70,27 +70,27 @@ public struct CheckpointSynthesizer: Sendable {
         }
     }
 
-    private func writeGGUF(_ mix: GGUFMix, to directory: URL, progress: (Double) -> Void) throws {
+    private func writeGGUF(_ mix: GGUFMix, to directory: URL, progress: (Double) throws -> Void) throws {
         let file = try SyntheticGGUF(shape.config, mix)
         let url = directory.appending(path: "model-\(format.rawValue.uppercased()).gguf")
         var writer = try GGUFWriter(url, metadata: file.metadata, entries: file.entries)
         let contents = file.entries.map { (bytes: $0.bytes, content: file.content(of: $0)) }
-        try forEachPiece(of: contents) { piece throws(CheckpointError) in
+        try forEachPiece(of: contents) { piece in
             try writer.append(piece)
-            progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
+            try progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
         }
         try writer.finish()
     }
 
-    private func writeFolder(_ directory: URL, progress: (Double) -> Void) throws {
+    private func writeFolder(_ directory: URL, progress: (Double) throws -> Void) throws {
         guard !shape.json.isEmpty else {
             throw ToolError.argument("the shape of a GGUF file has no config.json to write; give a config.json")
         }
         let parts = shape.config.expectedTensors.flatMap(self.parts)
         var writer = try CheckpointWriter(directory: directory, entries: parts.map(\.entry))
-        try forEachPiece(of: parts.map { ($0.entry.bytes, $0.content) }) { piece throws(CheckpointError) in
+        try forEachPiece(of: parts.map { ($0.entry.bytes, $0.content) }) { piece in
             try writer.append(piece)
-            progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
+            try progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
         }
         try writer.finish()
         if !(try SyntheticTokenizer.write(to: directory, config: shape.config)) {
@@ -110,8 +110,8 @@ public struct CheckpointSynthesizer: Sendable {
     /// Calls `write` with the bytes of all tensors, in order.
     private func forEachPiece(
         of contents: [(bytes: Int, content: SyntheticContent)],
-        write: (UnsafeRawBufferPointer) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
+        write: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         let source = SyntheticBytes(
             seed: seed, pool: WorkerPool(threads: ThreadPlan.defaultThreads, spinning: .zero))
         let piece = OwnedBytes(count: Self.pieceBytes)

@@ -8,6 +8,8 @@ public struct EvaluationReport: Sendable {
     public internal(set) var windows = 0
     /// The number of tokens of a window.
     public internal(set) var context = 0
+    /// What makes the numbers doubtful; `nil` if nothing does.
+    public internal(set) var warning: String?
     private var loss = 0.0
     private var referenceLoss = 0.0
     private var divergence = 0.0

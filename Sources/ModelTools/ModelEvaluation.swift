@@ -34,24 +34,37 @@ public struct ModelEvaluation {
 
     /// Returns the tokens of a text file, encoded with the reference's tokenizer.
     ///
-    /// - Throws: `ToolError.argument` for a file that is not UTF-8 or is too large, or the tokenizer's error.
+    /// - Throws: `ToolError.argument` for a file that is not UTF-8 or is too large, and if the model has a tokenizer that encodes
+    ///   the text differently; otherwise the tokenizer's error.
     public func tokens(ofText path: String) throws -> [Int32] {
         guard let text = String(validating: try Self.read(path), as: UTF8.self) else {
             throw ToolError.argument("\(path) is not UTF-8")
         }
-        let directory = try ModelFiles(reference.modelDirectory).directory
-        let file = directory.appending(path: "tokenizer.json")
-        let tokenizer =
+        let ids = try Self.tokenizer(of: reference.modelDirectory).encode(text, addSpecialTokens: true)
+        // A model without a usable tokenizer can be compared too.
+        if options.modelDirectory != reference.modelDirectory,
+            let own = try? Self.tokenizer(of: options.modelDirectory).encode(text, addSpecialTokens: true), own != ids
+        {
+            throw ToolError.argument(
+                "the tokenizers of the two models encode \(path) differently; to compare them anyway, give --tokens")
+        }
+        return ids
+    }
+
+    private static func tokenizer(of model: URL) throws -> Tokenizer {
+        let file = try ModelFiles(model).directory.appending(path: "tokenizer.json")
+        let embedded =
             FileManager.default.fileExists(atPath: file.path)
-            ? nil : try EmbeddedText(model: reference.modelDirectory)?.tokenizer(guarding: [])
-        return try (tokenizer ?? Tokenizer(contentsOf: file)).encode(text, addSpecialTokens: true)
+            ? nil : try EmbeddedText(model: model)?.tokenizer(guarding: [])
+        return try embedded ?? Tokenizer(contentsOf: file)
     }
 
     /// Returns the token ids from a file with a JSON array.
     ///
-    /// - Throws: `ToolError.argument` for any other content.
+    /// - Throws: `ToolError.argument` for any other content, or a file that cannot be read.
     public func tokens(ofIDs path: String) throws -> [Int32] {
-        guard case .array(let ids)? = try? JSONValue(parsing: Self.read(path)) else {
+        let bytes = try Self.read(path)
+        guard case .array(let ids)? = try? JSONValue(parsing: bytes) else {
             throw ToolError.argument("\(path) is not a JSON array of token ids")
         }
         return try ids.map { id in
@@ -89,6 +102,10 @@ public struct ModelEvaluation {
         }
         var report = EvaluationReport()
         report.context = context
+        let positions = min(model.maxPositions, other.maxPositions)
+        if min(context, tokens.count) > positions {
+            report.warning = "windows of \(context) tokens exceed a model's max_position_embeddings (\(positions))"
+        }
         // A window with one token predicts nothing.
         let starts = Array(stride(from: 0, to: tokens.count - 1, by: context)).prefix(windows)
         for (number, start) in starts.enumerated() {

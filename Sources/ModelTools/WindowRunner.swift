@@ -14,6 +14,9 @@ struct WindowRunner {
 
     var vocabularySize: Int { loaded.loadedModel.config.vocabularySize }
 
+    /// The number of positions that the model was made for.
+    var maxPositions: Int { loaded.loadedModel.config.maxPositions }
+
     /// Returns whether a window of this many tokens fits into the model and its cache.
     func fits(tokens: Int) -> Bool {
         let geometry = loaded.loadedModel.geometry

@@ -4,8 +4,10 @@ import json
 import os
 import resource
 import shutil
+import signal
 import struct
 import subprocess
+import time
 
 import pytest
 from trinity_server import BINARY, CHAT_MODEL, FIXTURES, REPOSITORY, Server
@@ -170,3 +172,23 @@ def test_a_full_disk_leaves_one_line_and_no_files(tmp_path, tool):
     errors = [line for line in outcome.stderr.splitlines() if "Error" in line]
     assert len(errors) == 1
     assert "No space left on device" in errors[0] and "free" in errors[0] and str(target) in errors[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_leaves_nothing(tmp_path, number):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [REPOSITORY / BINARY, "synth", "--shape", "small", "--format", "bf16", "--out", out], text=True,
+        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    while not (out / "model.safetensors.partial").exists():
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == "interrupted: the incomplete output was removed\n"
+    assert process.returncode == 130 and not out.exists()
+
+
+def test_an_output_folder_without_a_name_is_refused():
+    for arguments in (["quantize", PLAIN, ""], ["synth", "--shape", "tiny", "--out", ""]):
+        result = subprocess.run([REPOSITORY / BINARY, *arguments], capture_output=True, text=True)
+        assert result.returncode == 64 and "output folder is empty" in result.stderr

@@ -75,6 +75,25 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path))
     }
 
+    @Test func `an error of the progress ends the work and removes what was written`() throws {
+        struct Stop: Error {}
+        try makeSource()
+        var calls = 0
+        let quantizer = CheckpointQuantizer(source: source.directory, destination: folder)
+        #expect(throws: Stop.self) {
+            try quantizer.write { _ in
+                calls += 1
+                if calls == 5 { throw Stop() }
+            }
+        }
+        #expect(calls == 5 && !FileManager.default.fileExists(atPath: folder.path))
+        for format in [CheckpointSynthesizer.Format.bf16, .q40] {
+            let synthesizer = CheckpointSynthesizer(shape: try ModelShape("tiny"), format: format, seed: 1)
+            #expect(throws: Stop.self) { try synthesizer.write(to: folder) { _ in throw Stop() } }
+            #expect(!FileManager.default.fileExists(atPath: folder.path))
+        }
+    }
+
     @Test func `all weights of an F16 checkpoint become BF16, but for the biases of experts`() throws {
         try makeSource { tensors in
             for (name, tensor) in tensors {

@@ -80,6 +80,8 @@ import Testing
         #expect(lines.contains { $0.hasSuffix(", 1 sequence of 8192 tokens") })
         #expect(try nano(sequences: 2).lines.contains { $0.hasSuffix(", 2 sequences of 8192 tokens") })
         #expect(lines.last == "Activations are not counted.")
+        // Every label ends before the column of values.
+        #expect(lines.dropLast(2).allSatisfy { line in line.dropFirst(37).first == " " }, "\(lines)")
     }
 
     @Test(arguments: [DeploymentPlan.Weights.fp8, .bf16, .int4])

@@ -82,6 +82,52 @@ import Testing
         #expect(try evaluation.tokens(ofIDs: file.path) == [1, 2])
     }
 
+    @Test func `windows beyond the positions of a model are reported`() throws {
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        let model = try TemporaryModel()
+        for name in ["config.json", "model.safetensors"] {
+            try model.write([UInt8](Data(contentsOf: source.appending(path: name))), to: name)
+        }
+        var json = try #require(
+            try JSONValue(parsing: [UInt8](Data(contentsOf: source.appending(path: "config.json")))).object)
+        json["max_position_embeddings"] = 16
+        try model.write(JSONValue.object(json).serialized, to: "config.json")
+        var other = options
+        other.modelDirectory = model.directory
+        for (context, isReported) in [(16, false), (17, true), (100, true)] {
+            let report = try ModelEvaluation(options: other, reference: other, context: context).run(tokens: tokens(20))
+            #expect((report.warning?.contains("max_position_embeddings (16)") == true) == isReported)
+        }
+    }
+
+    @Test func `a file that cannot be read is not said to have no token ids`() throws {
+        let evaluation = ModelEvaluation(options: options, reference: options, context: 100)
+        let error = try #require(throws: ToolError.self) { try evaluation.tokens(ofIDs: "/nowhere/ids.json") }
+        #expect(error.description == "/nowhere/ids.json: No such file or directory")
+    }
+
+    @Test func `a model whose tokenizer encodes the text differently is refused`() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try Data("some plain text".utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        func evaluation(_ folder: URL) -> ModelEvaluation {
+            var other = options
+            other.modelDirectory = folder
+            return ModelEvaluation(options: other, reference: options, context: 100)
+        }
+        let ids = try evaluation(Fixtures.chatModel).tokens(ofText: file.path)
+        let error = try #require(throws: ToolError.self) {
+            try evaluation(Fixtures.root.appending(path: "text/tokenizers/qwen_like")).tokens(ofText: file.path)
+        }
+        #expect(error.description.contains("encode \(file.path) differently"))
+        // A copy of the tokenizer, and a model without one.
+        let copy = try TemporaryModel()
+        #expect(try evaluation(copy.directory).tokens(ofText: file.path) == ids)
+        let tokenizer = try Data(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
+        try copy.write([UInt8](tokenizer), to: "tokenizer.json")
+        #expect(try evaluation(copy.directory).tokens(ofText: file.path) == ids)
+    }
+
     @Test func `tokens must be in the vocabulary, and two at least`() throws {
         let evaluation = ModelEvaluation(options: options, reference: options, context: 100)
         #expect(throws: ToolError.self) { try evaluation.run(tokens: [1]) }

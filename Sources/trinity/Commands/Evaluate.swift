@@ -57,6 +57,7 @@ struct Evaluate: ParsableCommand {
         let meter = ProgressMeter("computing windows")
         let report = try evaluation.run(tokens: ids, windows: windows ?? .max) { meter.update($0) }
         meter.finish()
+        if let warning = report.warning { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
         if json {
             print(report.json)
         } else {

@@ -2,7 +2,6 @@ import ArgumentParser
 import Basics
 import Foundation
 import ModelTools
-import Training
 
 /// `trinity needle`: tests how well a served model finds facts in long texts.
 struct Needle: ParsableCommand {

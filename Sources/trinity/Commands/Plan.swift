@@ -99,10 +99,13 @@ struct Plan: ParsableCommand {
         let plan = try DeploymentPlan(
             shape: ModelShape(shape), context: context, sequences: sequences ?? 1, weights: weights,
             cacheType: kvCacheDtype ?? .bf16)
-        for line in plan.lines { print(line) }
-        guard let hosts else { return }
-        let lines = try plan.lines(hosts: hosts, memory: memory.map { $0 << 30 }, bandwidth: bandwidth.map { $0 * 1e9 })
-        for line in [""] + lines { print(line) }
+        var lines = plan.lines
+        if let hosts {
+            let (bytes, rate) = (memory.map { $0 << 30 }, bandwidth.map { $0 * 1e9 })
+            lines += [""]
+            lines += try plan.lines(hosts: hosts, memory: bytes, bandwidth: rate)
+        }
+        for line in lines { print(line) }
     }
 }
 

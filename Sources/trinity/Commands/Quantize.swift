@@ -1,5 +1,4 @@
 import ArgumentParser
-import Basics
 import Engine
 import Foundation
 import Hub
@@ -44,6 +43,7 @@ struct Quantize: ParsableCommand {
     var quantizeHead = false
 
     func validate() throws {
+        try OutputFolder.check(destination)
         guard group == .narrow || weights == .int4 else { throw ValidationError("--group needs --weights int4") }
         if weights == .bf16, quantizeHead {
             throw ValidationError("--quantize-head cannot be used with --weights bf16")
@@ -55,14 +55,10 @@ struct Quantize: ParsableCommand {
             source: URL(fileURLWithPath: try Hub.path(of: source)),
             destination: URL(fileURLWithPath: destination), format: weights, groupColumns: group.rawValue,
             quantizesLMHead: quantizeHead, roundsOthers: roundOthers)
-        let meter = ProgressMeter("writing \(destination)")
-        let wide = try quantizer.write { meter.update($0) }
-        meter.finish()
+        let wide = try OutputFolder(path: destination).fill { try quantizer.write(progress: $0) }
         guard let first = wide.first else { return }
-        FileHandle.standardError.write(
-            Data(
-                "\(wide.count) matrices are not quantized, since their columns are no multiple of a group: \(first), ...\n"
-                    .utf8))
+        OutputFolder.say(
+            "\(wide.count) matrices are not quantized, since their columns are no multiple of a group: \(first), ...")
     }
 }
 

@@ -12,7 +12,7 @@ struct Remove: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("Name on the Hub, as for trinity pull.", valueName: "model"),
+        help: ArgumentHelp("Name on the Hub, such as owner/name or owner/name:Q4_K_M.", valueName: "model"),
         transform: HubReference.argument)
     var model: HubReference
 

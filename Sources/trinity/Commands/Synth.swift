@@ -1,5 +1,4 @@
 import ArgumentParser
-import Basics
 import Engine
 import Foundation
 import ModelTools
@@ -26,12 +25,12 @@ struct Synth: ParsableCommand {
     @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
     var seed: UInt64 = 0
 
+    func validate() throws { try OutputFolder.check(out) }
+
     func run() throws {
         let synthesizer = CheckpointSynthesizer(
             shape: try ModelShape(shape), format: format, seed: seed, quantizesLMHead: quantizeHead)
-        let meter = ProgressMeter("writing \(out)")
-        try synthesizer.write(to: URL(fileURLWithPath: out)) { meter.update($0) }
-        meter.finish()
+        try OutputFolder(path: out).fill { try synthesizer.write(to: URL(fileURLWithPath: out), progress: $0) }
     }
 }
 

@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// Records SIGTERM and SIGINT, so that a run can write a checkpoint before it ends.
-public enum StopSignal {
+/// Records SIGTERM and SIGINT, so that a command can end in order: a run of training writes a checkpoint, for instance.
+enum StopSignal {
     private static let received = Atomic<Bool>(false)
 
     /// Installs the signal handlers. From now on these signals do not end the process. SIGPIPE is ignored, so that the run
     /// continues when the reader of standard output exits.
-    public static func install() {
+    static func install() {
         // The flag must be initialized before the handler uses it, because initialization takes a lock.
         received.store(false, ordering: .relaxed)
         signal(SIGPIPE, SIG_IGN)
@@ -15,5 +15,5 @@ public enum StopSignal {
     }
 
     /// Whether one of the signals has been received.
-    public static var isReceived: Bool { received.load(ordering: .relaxed) }
+    static var isReceived: Bool { received.load(ordering: .relaxed) }
 }
