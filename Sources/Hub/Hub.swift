@@ -41,7 +41,7 @@ public struct Hub: Sendable {
         }
         let repository = reference.repository
         let api = try HubAPI(settings, mustStop: isCancelled)
-        report("requesting the list of files of \(reference) from \(settings.endpoint)")
+        report("requesting the list of files of \(reference) from \(api.endpoint)")
         let listing = try api.listing(reference, retries: Retries(isCancelled: isCancelled))
         let lock = try lock(repository)
         defer { withExtendedLifetime(lock) {} }
