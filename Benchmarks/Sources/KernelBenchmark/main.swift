@@ -307,7 +307,7 @@ for (name, format) in quantizedFormats where onlyFormat ?? name == name {
         let amount = tokens == 1 ? bytes / 1e9 : Double(2 * rows * 2048 * tokens) / 1e9
         var best = [String: Double]()
         var names: [String] = []
-        // So long that starting the threads and filling the caches do not count.
+        // One product is so short that starting the threads would count.
         let repeats = tokens == 1 ? 1 : 16
         for round in 0..<rounds {
             for (set, family) in families {
