@@ -48,12 +48,16 @@ import Testing
             return model
         }
         let (exact, rounded) = (try trained(.exact), try trained(.bf16))
+        expectGradients(of: rounded, near: exact, within: 0.06)
+    }
+
+    private func expectGradients(of rounded: TrainingModel, near exact: TrainingModel, within limit: Double) {
         for parameter in exact.layout.parameters {
             func gradient(_ model: TrainingModel) -> [Float] {
                 Array(UnsafeBufferPointer(start: model.gradients.pointer(parameter), count: parameter.count))
             }
             let error = distance(gradient(rounded), gradient(exact).map { Double($0) })
-            #expect(error < 0.06, "\(parameter.name)")
+            #expect(error < limit, "\(parameter.name)")
         }
     }
 
@@ -77,13 +81,7 @@ import Testing
             return model
         }
         let (exact, rounded) = (try trained(.exact), try trained(.bf16))
-        for parameter in exact.layout.parameters {
-            func gradient(_ model: TrainingModel) -> [Float] {
-                Array(UnsafeBufferPointer(start: model.gradients.pointer(parameter), count: parameter.count))
-            }
-            let error = distance(gradient(rounded), gradient(exact).map { Double($0) })
-            #expect(error < 0.1, "\(parameter.name)")
-        }
+        expectGradients(of: rounded, near: exact, within: 0.1)
     }
 
     @Test func `the gaps between rows of scratch memory are zero, whatever was there before`() {
