@@ -226,10 +226,11 @@ def value():
     return f"{number(3)}-{number(4)}" if kind < 0.94 else f"{pick(COLORS)} {pick(ANIMALS)}"
 
 
-def needle_conversation(size, keys=None):
+def needle_conversation(size, keys=None, hay=haystack):
     """A text of about `size` tokens with needles, and questions for several of them: turns, the text in the first one.
 
-    The more questions a text has, the more of its tokens teach to look something up.
+    The more questions a text has, the more of its tokens teach to look something up. `keys` makes the names of the needles, `hay` the
+    other sentences.
     """
     form, question, answer, _ = R.choices(NEEDLES, [needle[3] for needle in NEEDLES])[0]
     count = pick((1, 2, 3, 4, 4, 4, 5, 6, 8)) if size > 200 else pick((1, 2, 3, 4))
@@ -245,7 +246,7 @@ def needle_conversation(size, keys=None):
             new = f"{first}-{invented_word()}" if chance(0.5) else f"{invented_word()}-{last}"
         if all(new != old for old, _ in needles):
             needles.append((new, kind()))
-    sentences = haystack(size)
+    sentences = hay(size)
     places = sorted(R.randint(0, len(sentences)) for _ in needles)
     for place, (k, v) in zip(reversed(places), reversed(needles)):
         sentences.insert(place, expand(form, k=k, v=v))
@@ -336,16 +337,31 @@ def quoting(user, answer, quote, value):
     return Turn(user, answer, quote, f"{quote}\n\n{answer}", check=("last line contains", value))
 
 
-def row_turn(rows, quotes):
-    """A question for one value of one row."""
+def stated(column, row, quote, marks=False):
+    """The answer for one value of a row. With `marks`, an invented word of JSON is in quotation marks, so that it has the same tokens
+    in the quote and in the answer."""
+    value = f'"{row[column]}"'
+    return f"The {column} of {row['name']} is {value if marks and column == 'code' and value in quote else row[column]}."
+
+
+def read(rows, quotes, column, last):
+    """A table from its beginning up to the row `last`, with the value of the column after each row."""
+    *head, _ = quotes[0].split("\n")
+    lines = [f"{quote.split(chr(10))[-1]}: {column} {row[column]}" for row, quote in zip(rows, quotes)]
+    return "\n".join([f"{column} {last[column]}?", *head, *lines[: rows.index(last) + 1]])
+
+
+def row_turn(rows, quotes, by_value=0.3, reads=False):
+    """A question for one value of one row, or for the name that has a value. With `reads`, the answer then reads the table until the
+    value is there."""
     row, quote = pick(list(zip(rows, quotes)))
     column = pick(list(row)[1:])
     values = [other[column] for other in rows]
-    if values.count(row[column]) == 1 and chance(0.3):
+    if values.count(row[column]) == 1 and chance(by_value):
         return quoting(
             expand("[Who has the {c} {v}?|Which name has the {c} {v}?]", c=column, v=row[column]),
             f"{row['name']} has the {column} {row[column]}.",
-            quote,
+            read(rows, quotes, column, row) if reads else quote,
             row["name"],
         )
     user = expand(
@@ -353,7 +369,7 @@ def row_turn(rows, quotes):
         c=column,
         n=row["name"],
     )
-    return quoting(user, f"The {column} of {row['name']} is {row[column]}.", quote, str(row[column]))
+    return quoting(user, stated(column, row, quote, reads), quote, str(row[column]))
 
 
 def table_conversation(count=None):

@@ -15,6 +15,7 @@ import time
 
 import conversations as c
 import evaluation
+import practice as p
 from language import R
 
 # Millions of tokens of a stage, the characters of a token, and the shares of the kinds of lines in its characters.
@@ -48,6 +49,38 @@ STAGES = {
             (c.tool_chat, 0.18),
             (lambda: c.long_needle(400, 3500), 0.11),
             (lambda: c.lookup_chat(900), 0.04),
+        ],
+    ),
+    # About half are the kinds of the stages before, so that they are not forgotten.
+    "practice": (
+        10,
+        3.25,
+        [
+            (c.chat, 0.21),
+            (p.tools, 0.08),
+            (p.other_lookups, 0.06),
+            (lambda: c.long_needle(400, 3500), 0.08),
+            (p.subtractions, 0.02),
+            (p.tables, 0.26),
+            (p.readings, 0.11),
+            (p.tools_of_rows, 0.11),
+            (p.sorts, 0.07),
+        ],
+    ),
+    # Mostly the kinds of the stages before again, at a low rate.
+    "review": (
+        6.6,
+        3.35,
+        [
+            (c.chat, 0.33),
+            (p.tools, 0.07),
+            (p.other_lookups, 0.06),
+            (p.needles, 0.15),
+            (p.short_sums, 0.04),
+            (lambda: p.tables(0.8), 0.14),
+            (p.readings, 0.05),
+            (p.calls_of_rows, 0.13),
+            (p.sorts, 0.03),
         ],
     ),
     "heldout": (0.05, 3.55, [(c.chat, 0.50), (c.plain, 0.15), (c.lookup_chat, 0.21), (c.tool_chat, 0.14)]),

@@ -3,7 +3,7 @@
 import json
 
 from language import R, an, cap, chance, city, expand, invented_word, join_and, name, number, pick, plural, sample
-from lookups import COLUMNS, WEATHER, rows_of
+from lookups import COLUMNS, WEATHER, rows_of, stated
 from lists import WORDS
 from turn import Turn
 from words import ANIMALS, CAPITALS, CITIES, COLORS, DAYS, FOODS, JOBS, NAMES, NUMW, THINGS, UNKNOWN, WHY
@@ -285,9 +285,12 @@ def two_argument_tool():
     return Tool(function(tool, "", {first: {"type": "string"}, second: {"type": "integer"}}), use)
 
 
-def rows_tool(count=None):
-    """A tool whose result has many rows, one of which is asked for."""
-    subject = pick(["people", "orders", "products", "students", "rooms", "flights", "guests", "books"])
+SUBJECTS = ["people", "orders", "products", "students", "rooms", "flights", "guests", "books"]
+
+
+def rows_tool(count=None, subject=None, marks=False):
+    """A tool whose result has many rows, one of which is asked for. `marks` as for `stated`."""
+    subject = subject or pick(SUBJECTS)
     tool = expand("[list_{s}|get_{s}|find_{s}|search_{s}]", s=subject)
     one = subject[:-1] if subject != "people" else "person"
 
@@ -314,7 +317,7 @@ def rows_tool(count=None):
             reason,
             {},
             result,
-            f"The {column} of {row['name']} is {row[column]}.",
+            stated(column, row, dump(row), marks),
             ("last line contains", str(row[column])),
             dump(row),
         )

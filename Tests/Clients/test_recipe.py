@@ -1,6 +1,8 @@
 """The generators of the default model's data."""
 
+import collections
 import json
+import re
 import subprocess
 import sys
 
@@ -29,7 +31,7 @@ def lines(path):
 
 def test_the_data_does_not_depend_on_the_processes(folders):
     names = {path.name for path in folders[0].iterdir()}
-    assert names == {f"{name}.jsonl" for name in ("pretraining", "extension", "tuning", "heldout", "evaluation")}
+    assert names == {f"{name}.jsonl" for name in ("pretraining", "extension", "tuning", "practice", "review", "heldout", "evaluation")}
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
@@ -40,7 +42,7 @@ def test_no_question_of_the_evaluation_is_trained(folders):
     # Words alone: another mark or case is no other question.
     trained = {
         conversations.normalized(message["content"])
-        for stage in ("pretraining", "extension", "tuning") for line in lines(folders[0] / f"{stage}.jsonl")
+        for stage in ("pretraining", "extension", "tuning", "practice", "review") for line in lines(folders[0] / f"{stage}.jsonl")
         for message in line.get("messages", []) if message["role"] == "user"}
     assert len(trained) > 100
     prompts = lines(folders[0] / "evaluation.jsonl")
@@ -107,6 +109,80 @@ def test_an_answer_from_a_table_quotes_its_row():
         # The quote alone is no answer.
         wrong = f"{turn.reasoning}\n\nI do not know."
         assert not evaluate.judged({"content": wrong}, turn.check, turn.user)[""]
+
+
+def test_the_practice_quotes_what_answers_the_question():
+    import evaluate
+    import language
+    import practice
+
+    language.R.seed(5)
+    untold = read = by_value = 0
+    for _ in range(300):
+        for turns in (practice.table(3), practice.reading(5)):
+            text = turns[0].user
+            assert len({turn.user for turn in turns}) == len(turns)
+            for turn in filter(lambda turn: turn.worked, turns):
+                assert evaluate.judged({"content": turn.worked}, turn.check, turn.user)[""], turn
+                quote = turn.reasoning.removeprefix("The text says: ")
+                if turn.answer == "The text does not say.":
+                    untold += 1
+                    assert quote.removesuffix(" ...") not in re.sub(r"\S+ \S+ went to the \w+ in the morning", "", text), turn
+                elif quote != turn.reasoning:
+                    read += practice.is_backwards(turn.user.split("\n")[-1])
+                    assert quote in text, turn
+                elif turn.check[1] == turn.answer.split()[0]:
+                    by_value += 1
+                    # Each row with its value, up to the one that was asked for.
+                    asked, *lines = quote.split("\n")
+                    asked = asked.removesuffix("?")
+                    rows = [line.removesuffix(f": {asked}") for line in lines]
+                    assert asked in turn.user and [row for row, line in zip(rows, lines) if row != line] == rows[-1:], turn
+                    assert all(row.rsplit(f": {asked.split()[0]} ", 1)[0] in text for row in rows), turn
+    assert min(untold, read, by_value) > 100, (untold, read, by_value)
+
+
+def test_tools_of_the_practice_are_told_apart_by_what_they_list():
+    import language
+    import practice
+
+    language.R.seed(6)
+    found = 0
+    for _ in range(200):
+        line = practice.tools_of_rows()
+        names = [tool.get("function", tool)["name"] for tool in line["tools"]]
+        assert len({name.split("_", 1)[-1] for name in names}) == len(names)
+        for message in line["messages"]:
+            if message.get("reasoning_content", "").startswith("I look for a tool: "):
+                found += 1
+                read = message["reasoning_content"].split(": ")[1].split(", ")
+                assert read == names[: len(read)] and read[-1] == message["tool_calls"][0]["function"]["name"]
+    assert found > 50
+    # In the last stage, the thought does not name the tool.
+    for _ in range(50):
+        for message in practice.calls_of_rows()["messages"]:
+            for call in message.get("tool_calls", []) if "reasoning_content" in message else []:
+                is_listing = call["function"]["arguments"] == {}
+                assert not is_listing or call["function"]["name"] not in message["reasoning_content"]
+
+
+def test_needles_are_hidden_in_numbered_lines():
+    import language
+    import practice
+    import words
+
+    language.R.seed(7)
+    patterns = set()
+    for _ in range(100):
+        first, second, *_ = practice.numbered_lines(100)
+        pattern = re.sub(r"\d+", "#", first)
+        assert re.sub(r"\d+", "#", second) == pattern and first != second
+        patterns.add(pattern)
+    assert len(patterns) > 50
+    texts = [practice.needles()["messages"][0]["content"] for _ in range(100)]
+    sentences = [collections.Counter(re.split(r"(?<=\.)\s", re.sub(r"\d+", "#", text))) for text in texts]
+    assert sum(max(counts.values()) > 10 for counts in sentences) > 20
+    assert sum(any(f" of {city} is " in text or f" for {city} is" in text for city in words.CITIES) for text in texts) > 2
 
 
 def test_the_words_before_questions_vary_and_are_not_those_of_the_evaluation():
