@@ -146,9 +146,9 @@ import Testing
     @Test func `buffers whose documents do not fit the memory are refused by name`() throws {
         let json = Self.changed(1, "buffer", 524_288)
         let plan = try TrainingPlan(recipe(json))
-        // 2 buffers of twice as many chats, of some tokens of 8 bytes.
+        // All 60 chats, of some tokens of 8 bytes.
         let bytes = plan.stages[1].bufferedBytes
-        let tokens: Double = bytes / 8 / 4 / 524_288
+        let tokens = bytes / 8 / 60
         #expect(tokens > 8 && tokens < 200)
         let needed = Int(plan.neededBytes(plan.cost(.exact)))
         try plan.checkMemory(.exact, available: needed + Int(bytes) + 1)
