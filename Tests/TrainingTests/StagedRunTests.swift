@@ -143,6 +143,27 @@ import Testing
         }
     }
 
+    @Test func `a stage without any target ends the run with an error, also when it is resumed`() throws {
+        let user = "{\"messages\": [{\"role\": \"user\", \"content\": \"What follows?\"}]}\n"
+        try temporary.write(Array(String(repeating: user, count: 60).utf8), to: "chats.jsonl")
+        func run(until end: Int) throws {
+            let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+            try run.run(mustStop: { run.trainer.step == end }, report: { _ in })
+        }
+        // The second stage has the steps 6 to 10.
+        try run(until: 8)
+        for _ in 0..<2 {
+            #expect {
+                try run(until: 11)
+            } throws: {
+                guard case TrainingError.noTargets("stages[1].documents", let steps, let files) = $0 else {
+                    return false
+                }
+                return steps == 5 && files.count == 1 && files[0].hasSuffix("/chats.jsonl")
+            }
+        }
+    }
+
     @Test func `buffers whose documents do not fit the memory are refused by name`() throws {
         let json = Self.changed(1, "buffer", 524_288)
         let plan = try TrainingPlan(recipe(json))
