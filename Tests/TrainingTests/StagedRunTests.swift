@@ -213,13 +213,6 @@ import Testing
         let recipe = try Recipe(parsing: StagedModel.recipe, folder: out.deletingLastPathComponent())
         let rest = try TrainingRun(recipe, out: out, threads: 1)
         #expect(rest.trainer.step == 1)
-        // As earlier versions stored it.
-        let state = self.out("out/step-1/trainer.json")
-        let text = try String(contentsOf: state, encoding: .utf8)
-        let older = text.replacing("\"chats.jsonl\":", with: "\"\(self.out("chats.jsonl").path)\":")
-        #expect(older != text)
-        try Data(older.utf8).write(to: state)
-        #expect(try TrainingRun(self.recipe(), out: self.out("out"), threads: 1).trainer.step == 1)
     }
 
     @Test func `a stage may give a number that excludes one of the recipe`() throws {
