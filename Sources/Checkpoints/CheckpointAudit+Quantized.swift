@@ -58,7 +58,7 @@ extension CheckpointAudit {
         if isAsymmetric && zeroPoints == nil { return nil }
         let format = QuantizedFormat.integers(
             bits: bits, groups: groups, scales: scales.type.scales, isAsymmetric: isAsymmetric)
-        return PackedCodes(
+        return StoredCodes(
             format, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
     }
 
@@ -78,8 +78,11 @@ extension CheckpointAudit {
         let name = layout.name("zero_point")
         let zeroPoints = stored[name] == nil ? nil : part(name, [.int8], [scales.shape])
         guard zeroPoints != nil || stored[name] == nil else { return nil }
-        return SignedBytes(
-            rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
+        let format = QuantizedFormat.integers(
+            bits: 8, groups: groups, scales: scales.type.scales, isAsymmetric: zeroPoints != nil)
+        return StoredCodes(
+            format, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints,
+            isSigned: true)
     }
 
     /// Checks a matrix of E2M1 codes. NVFP4 has E4M3 scales and a global scale; MXFP4 has exponents.
@@ -94,7 +97,7 @@ extension CheckpointAudit {
             let scales = part(exponents.name, [exponents.type, .float8E8M0], [exponents.shape]),
             let groups = ColumnGroups(of: 32, columns: columns)
         else { return nil }
-        return PackedCodes(.mxfp4, rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales)
+        return StoredCodes(.mxfp4, rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales)
     }
 
     /// Checks a matrix of ModelOpt: NVFP4 with the same codes and scales under other names.
@@ -126,7 +129,7 @@ extension CheckpointAudit {
                 """)
             return nil
         }
-        return PackedCodes(
+        return StoredCodes(
             .nvfp4(use), rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales,
             factor: factor)
     }

@@ -90,21 +90,22 @@ public struct CheckpointWriter: ~Copyable {
         try file.finish()
     }
 
-    /// Creates `directory` for a new checkpoint and calls `write` to fill it. If `write` fails, the folder is restored to its
-    /// previous state.
+    /// Creates `directory` for a new checkpoint and calls `write` to fill it. If that fails, the folder is restored to its previous
+    /// state, and folders that were created on the way to it are removed.
     ///
     /// - Throws: the error of `write`, or `CheckpointError.unwritable` if the folder exists and is not empty: files are never
     ///   overwritten.
     public static func fill(_ directory: URL, write: () throws -> Void) throws {
         let files = FileManager.default
-        let isNew = !RegularFile.exists(directory.path)
-        guard isNew || (try? files.contentsOfDirectory(atPath: directory.path))?.isEmpty == true else {
+        let missing = missingFolders(to: directory)
+        guard !missing.isEmpty || (try? files.contentsOfDirectory(atPath: directory.path))?.isEmpty == true else {
             throw CheckpointError.unwritable(
                 file: directory.path, reason: "the output directory exists and is not an empty directory")
         }
         do {
             try files.createDirectory(at: directory, withIntermediateDirectories: true)
         } catch {
+            for folder in missing { rmdir(folder) }
             let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
             let reason = system.map { String(cString: strerror(Int32(truncatingIfNeeded: $0.code))) }
             throw CheckpointError.unwritable(file: directory.path, reason: reason ?? error.localizedDescription)
@@ -116,9 +117,20 @@ public struct CheckpointWriter: ~Copyable {
             for name in (try? files.contentsOfDirectory(atPath: directory.path)) ?? [] {
                 try? files.removeItem(at: directory.appending(path: name))
             }
-            if isNew { try? files.removeItem(at: directory) }
+            for folder in missing { rmdir(folder) }
             throw error
         }
+    }
+
+    /// Returns the paths of the folders that must be created for `directory`, the innermost first.
+    private static func missingFolders(to directory: URL) -> [String] {
+        var missing: [String] = []
+        var path = directory.standardizedFileURL.path
+        while !RegularFile.exists(path), path != "/" {
+            missing.append(path)
+            path = (path as NSString).deletingLastPathComponent
+        }
+        return missing
     }
 
     private static func shards(of entries: [Entry], shardBytes: Int) -> [Shard] {

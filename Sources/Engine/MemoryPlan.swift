@@ -115,13 +115,31 @@ public struct MemoryPlan: Sendable {
     }
 
     /// Returns the number of bytes that this process can still allocate: the kernel's available memory, within the limits of its
-    /// control groups.
+    /// control groups and of its address space.
     ///
     /// - Parameters:
     ///   - ranksOnMachine: The number of ranks that share the machine's memory.
     ///   - ranksInGroup: The number of these ranks in the control group of this process.
     package static func freeMemory(ranksOnMachine: Int = 1, ranksInGroup: Int = 1) -> Int {
-        min(machineMemory() / ranksOnMachine, (ControlGroup().freeMemory ?? .max) / ranksInGroup)
+        min(
+            machineMemory() / ranksOnMachine, (ControlGroup().freeMemory ?? .max) / ranksInGroup,
+            freeAddressSpace() ?? .max)
+    }
+
+    /// Returns the number of bytes that the process can still map, or `nil` without a limit (RLIMIT_AS).
+    static func freeAddressSpace() -> Int? {
+        var limits = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limits) == 0, limits.rlim_cur != UInt.max,
+            let statistics = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        else { return nil }
+        return freeAddressSpace(
+            limit: Int(clamping: limits.rlim_cur), statistics: statistics, pageBytes: sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// - Parameter statistics: The text of `/proc/self/statm`, which begins with the number of mapped pages.
+    static func freeAddressSpace(limit: Int, statistics: String, pageBytes: Int) -> Int? {
+        guard let pages = statistics.split(separator: " ").first.flatMap({ Int($0) }) else { return nil }
+        return max(limit - pages * pageBytes, 0)
     }
 
     /// Returns the kernel's available memory in bytes.

@@ -67,9 +67,9 @@ enum CallGrammar {
         }
         var parts: [Part] = [.text("<function=\(name)>\n")]
         for (key, value) in properties {
-            let isText = value["type"] == "string" || value["enum"]?.array?.allSatisfy({ $0.string != nil }) == true
             let text = try JSONSchemaGrammar.part(
-                value, at: SchemaPath.root.appending("properties", key), in: schema, isBare: isText, json: json,
+                value, at: SchemaPath.root.appending("properties", key), in: schema,
+                isBare: value.isSchemaOfUnquotedText, json: json,
                 isLenient: isLenient, &builder)
             let parameter = try builder.rule(
                 .sequence([.text("<parameter=\(key)>\n"), text, .text("\n</parameter>\n")]))

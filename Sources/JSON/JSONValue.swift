@@ -17,6 +17,9 @@ public enum JSONValue: Sendable, Hashable {
 }
 
 extension JSONValue {
+    /// Creates a number from the shortest decimal that identifies the float32: 0.3, not 0.30000001192092896.
+    public static func float(_ value: Float) -> JSONValue { .double(Double("\(value)") ?? Double(value)) }
+
     /// The member `name` of an object; `nil` for other values and absent members.
     public subscript(name: String) -> JSONValue? {
         if case .object(let object) = self { object[name] } else { nil }

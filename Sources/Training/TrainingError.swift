@@ -16,6 +16,8 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case memory(needed: Int, available: Int)
     /// The activations of a micro-batch, or of held-out documents, do not fit the available memory. Sizes are in bytes.
     case activations(of: String, tokens: Int, needed: Double, available: Double)
+    /// No step of a stage had a target. `field` is the stage's data in the recipe.
+    case noTargets(field: String, steps: Int, files: [String])
     /// The loss or gradient was not finite in the last steps.
     case notFinite(step: Int)
 
@@ -37,6 +39,11 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
             """
             \(name) has \(tokens) tokens, which take \(Int(needed / 0x1p20)) MiB; \(Int(available / 0x1p20)) MiB are \
             available
+            """
+        case .noTargets(let field, let steps, let files):
+            """
+            the recipe's \(field) has no target in all \(steps) steps of the stage: no token that was read from \
+            \(files.joined(separator: ", ")) has a loss weight
             """
         case .notFinite(let step):
             """

@@ -620,13 +620,28 @@ def test_input_tokens_are_counted(lenient):
 @pytest.mark.parametrize("send", [responses, messages])
 @pytest.mark.parametrize("fields", [
     {"response_format": {"type": "json_object"}}, {"structured_outputs": {"regex": "a"}}, {"guided_json": {"type": "object"}},
-    {"stop": ["a"]}, {"n": 2}, {"logit_bias": {"5": 1}},
+    {"stop": ["a"]}, {"n": 2}, {"logit_bias": {"5": 1}}, {"min_tokens": 3}, {"bad_words": ["a"]}, {"regex": "a"},
+    {"stop_token_ids": [5]}, {"ignore_eos": True}, {"max_completion_tokens": 9},
 ], ids=lambda fields: next(iter(fields)))
 def test_a_constraint_of_chat_completions_is_not_dropped_by_the_other_apis(lenient, send, fields):
     reply = send(lenient, **fields)
     assert reply.status == 400
     assert reply.json["error"]["param"] == next(iter(fields))
-    assert ignored(send(lenient, response_format={"type": "text"}, stop=[], n=1, logit_bias={}, structured_outputs=None)) == []
+    assert ignored(send(
+        lenient, response_format={"type": "text"}, stop=[], n=1, logit_bias={}, structured_outputs=None, min_tokens=0,
+        bad_words=[], ignore_eos=False)) == []
+
+
+@pytest.mark.parametrize("send, fields", [
+    (chat, {"stop_sequences": ["a"]}), (chat, {"system": "Be brief."}), (chat, {"instructions": "Be brief."}),
+    (chat, {"max_output_tokens": 9}), (responses, {"stop_sequences": ["a"]}), (responses, {"system": "Be brief."}),
+    (responses, {"max_tokens": 9}), (responses, {"messages": [USER]}), (messages, {"instructions": "Be brief."}),
+    (messages, {"input": "a"}), (messages, {"max_output_tokens": 9}),
+])
+def test_what_another_api_calls_it_is_refused_and_not_dropped(lenient, send, fields):
+    reply = send(lenient, **fields)
+    assert reply.status == 400 and reply.json["error"]["param"] == next(iter(fields))
+    assert ignored(send(lenient, **{name: type(value)() for name, value in fields.items() if not isinstance(value, int)})) == []
 
 
 def test_an_input_without_a_readable_item_is_refused_by_its_name(lenient):

@@ -44,11 +44,15 @@ class OtherServer:
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            retry_after = None
+
             def answer(self, status, body):
                 data = json.dumps(body).encode()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(data)))
+                    if self.retry_after is not None and status != 200:
+                        self.send_header("Retry-After", str(self.retry_after))
                     self.end_headers()
                     self.wfile.write(data)
 
@@ -191,6 +195,28 @@ def test_a_later_failure_of_tokenize_has_its_reason():
     limited = lambda handler: handler.answer(next(statuses, 429), {"count": 300, "message": "slow down"})
     with OtherServer(tokenize=limited) as other:
         assert "failed: 2 × HTTP 429: slow down" in needle(other.url, "--lengths", "512", *FEW, code=1)
+
+
+@pytest.mark.parametrize(("refusals", "pause", "found"), [(5, 0, True), (1, 1, True), (99, 0, False), (99, 61, False)])
+def test_a_busy_server_is_asked_again_a_few_times_after_the_pause_that_it_names(refusals, pause, found):
+    statuses = iter([200] + ([503, 429] * refusals)[:refusals])
+    times = []
+
+    def busy(handler):
+        times.append(time.monotonic())
+        handler.retry_after = pause
+        count = len(other.requests[-1][1]["messages"][0]["content"].split())
+        handler.answer(next(statuses, 200), {"count": count, "message": "slow down"})
+
+    with OtherServer(tokenize=busy) as other:
+        output = needle(
+            other.url, "--lengths", "512", "--depths", 0, "--samples", 1, "--digits", 4, code=0 if found else 1)
+    if found:
+        assert "failed" not in output and times[2] - times[1] >= pause
+    else:
+        assert re.search("failed: 1 × HTTP (429|503): slow down", output)
+        # The probe, and one request that is repeated five times unless the pause is too long.
+        assert len(times) == (2 if pause > 60 else 7)
 
 
 def test_a_refusal_before_the_body_was_read_has_its_reason():

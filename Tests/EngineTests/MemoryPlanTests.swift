@@ -30,6 +30,15 @@ import Testing
         layout.geometry(totalBlocks: 0).peakBlocks(tokens: length - 1, chunk: 1) * layout.bytesPerBlock
     }
 
+    @Test func `the address space that is not mapped is free`() {
+        func free(_ limit: Int, _ statistics: String) -> Int? {
+            MemoryPlan.freeAddressSpace(limit: limit, statistics: statistics, pageBytes: 4096)
+        }
+        #expect(free(10_000_000, "1000 9 8 7 6 5 4\n") == 10_000_000 - 4_096_000)
+        #expect(free(4_000_000, "1000 9\n") == 0)
+        #expect(free(4_000_000, "") == nil)
+    }
+
     /// The memory of the default step's buffers, in bytes.
     private var activations: Int {
         Transformer.activationBytes(

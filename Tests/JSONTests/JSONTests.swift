@@ -74,6 +74,16 @@ import Testing
         #expect(try JSONValue(parsing: "9223372036854775808") == .bigInteger("9223372036854775808"))
     }
 
+    @Test(
+        arguments: [
+            (0.3, "0.3"), (0.1, "0.1"), (-1.5, "-1.5"), (0, "0.0"), (16_777_216, "16777216.0"), (1e-9, "1e-09"),
+            (.greatestFiniteMagnitude, "3.4028235e+38"), (.leastNonzeroMagnitude, "1e-45"),
+        ] as [(Float, String)])
+    func `a float32 is written with the digits that identify it`(value: Float, text: String) throws {
+        #expect(String(decoding: JSONValue.float(value).serialized, as: UTF8.self) == text)
+        #expect(try JSONValue(parsing: text).double.map { Float($0) } == value)
+    }
+
     @Test func `strings end and are escaped correctly at every offset`() throws {
         for length in 0..<40 {
             let plain = String(repeating: "é", count: length / 2) + String(repeating: "x", count: length % 2)

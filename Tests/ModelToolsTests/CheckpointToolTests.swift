@@ -222,18 +222,22 @@ import Testing
 
     @Test func `a folder is restored when writing fails`() throws {
         struct Failure: Error {}
-        let inside = temporary.directory.appending(path: "a/b")
-        for target in [inside, temporary.directory.appending(path: "a")] {
-            let existed = FileManager.default.fileExists(atPath: target.path)
+        let outer = temporary.directory.appending(path: "a")
+        let target = outer.appending(path: "b/c")
+        for existing in [nil, outer, target] {
+            if let existing {
+                try FileManager.default.createDirectory(at: existing, withIntermediateDirectories: true)
+            }
+            let before = FileManager.default.enumerator(atPath: temporary.directory.path)?.allObjects as? [String]
             #expect(throws: Failure.self) {
                 try CheckpointWriter.fill(target) {
                     try CheckpointWriter.write(["a": 1], to: "config.json", in: target)
                     throw Failure()
                 }
             }
-            #expect(FileManager.default.fileExists(atPath: target.path) == existed)
+            let after = FileManager.default.enumerator(atPath: temporary.directory.path)?.allObjects as? [String]
+            #expect(after == before)
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["a"])
     }
 
     @Test func `a checkpoint larger than the disk is refused before anything is written`() throws {

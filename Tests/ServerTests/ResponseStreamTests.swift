@@ -156,8 +156,8 @@ import Testing
         let end = text(stream.receive(event(1, finish: .error("secret"))))
         #expect(end.hasPrefix(#"data: {"error":{"message":""#) && end.hasSuffix("}}\n\ndata: [DONE]\n\n"))
         #expect(!end.contains("secret"))
-        #expect(stream.isFinished && stream.failure == nil)
-        #expect(stream.fail(.internalError).isEmpty)
+        #expect(stream.isFinished && stream.failure == nil && stream.error == .internalError)
+        #expect(stream.fail(.aborted).isEmpty && stream.error == .internalError)
     }
 
     // MARK: Log-probabilities

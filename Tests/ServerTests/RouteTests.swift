@@ -54,6 +54,8 @@ import Testing
         let properties = try await server.get("/props").json
         let info = try await server.get("/tokenizer_info").json
         #expect(properties["chat_template"] == info["chat_template"] && properties["model_path"] == "trinity-tiny")
+        let parameters = properties["default_generation_settings"]?["params"]
+        #expect(parameters?["temperature"] == .double(0.3) && parameters?["top_p"] == .double(0.9))
         #expect(properties["default_generation_settings"]?["n_ctx"]?.integer == info["model_max_length"]?.integer)
         #expect(try await server.get("/openapi.json").json == document)
         let yaml = try await server.get("/openapi.yaml")

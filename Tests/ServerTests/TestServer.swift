@@ -12,15 +12,17 @@ struct TestServer {
 
     /// Starts a server and waits for its model.
     static func start(
-        model: URL = Fixtures.chatModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
+        model: URL = Fixtures.chatModel, logger: Logger? = nil,
+        _ change: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws -> TestServer {
-        let server = try await startWithoutWaiting(model: model, change)
+        let server = try await startWithoutWaiting(model: model, logger: logger, change)
         try await server.application.waitUntilReady()
         return server
     }
 
     static func startWithoutWaiting(
-        model: URL = Fixtures.chatModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
+        model: URL = Fixtures.chatModel, logger: Logger? = nil,
+        _ change: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws -> TestServer {
         var configuration = try ServerConfiguration(flags: [.model: model.path, .port: "0"], environment: [:])
         // Tests share two cores: threads must neither spin nor be pinned.
@@ -29,9 +31,9 @@ struct TestServer {
         // The references are results of exact arithmetic.
         configuration.engine.compute = .exact
         change(&configuration)
-        var logger = Logger(label: "test")
-        logger.logLevel = .error
-        return TestServer(application: try await Application(configuration, logger: logger))
+        var errors = Logger(label: "test")
+        errors.logLevel = .error
+        return TestServer(application: try await Application(configuration, logger: logger ?? errors))
     }
 
     func stop() async {

@@ -12,6 +12,40 @@ import Testing
         return try ToolSet(&reader, .responses)
     }
 
+    @Test(arguments: ["", "a\n", "a\u{7F}", "<b>", "a>"])
+    func `a name that no call can contain is refused in every API, with its path`(name: String) throws {
+        let inner: JSONObject = ["name": .string(name), "parameters": [:], "input_schema": [:]]
+        func typed(_ type: JSONValue) -> JSONValue {
+            var tool = inner
+            tool["type"] = type
+            return .object(tool)
+        }
+        let chat: JSONValue = ["type": "function", "function": .object(inner)]
+        let cases: [(JSONObject, ToolSet.Spelling, String)] = [
+            (["tools": [chat]], .chat, "tools[0].function.name"),
+            (["functions": [.object(inner)]], .chat, "functions[0].name"),
+            (["tools": [typed("function")]], .responses, "tools[0].name"),
+            (["tools": [typed("custom")]], .responses, "tools[0].name"),
+            (["tools": [namespace(name, ["a"])]], .responses, "tools[0].name"),
+            (["tools": [namespace("a", [name])]], .responses, "tools[0].tools[0].name"),
+            (["tools": [.object(inner)]], .messages, "tools[0].name"),
+        ]
+        for (body, spelling, path) in cases {
+            #expect {
+                var reader = try FieldReader(.object(body), ServedModel.lenient.parameterPolicy)
+                return try ToolSet(&reader, spelling)
+            } throws: {
+                ($0 as? APIError)?.param == path
+            }
+        }
+    }
+
+    @Test func `names that servers of tools use are accepted`() throws {
+        for name in ["server/tool.name", "mcp__a__b", "наз ва", "a:b", String(repeating: "x", count: 200)] {
+            #expect(try read(["tools": [function(name)]]).tools.map(\.name) == [name])
+        }
+    }
+
     private func function(_ name: String) -> JSONValue { ["type": "function", "name": .string(name)] }
 
     private func namespace(_ name: String, _ members: [String]) -> JSONValue {

@@ -37,6 +37,26 @@ import Testing
         #expect(!Repository.text(path).isEmpty)
     }
 
+    /// The entries at the top of the repository. A new one belongs into a folder, or into this list.
+    private static let top: Set = [
+        ".ci", ".gitignore", ".swift-format", "ARCHITECTURE.md", "Benchmarks", "CHANGELOG.md", "CONTRIBUTING.md",
+        "Fuzzing", "LICENSE", "Makefile", "Models", "Package.swift", "README.md", "SECURITY.md", "Sources", "Tests",
+        "deploy", "docs", "openapi.yaml", "script",
+    ]
+
+    @Test(.enabled(if: Repository.exists(".git"), "needs the git checkout"))
+    func `tracked files have ordinary names, in known folders`() throws {
+        let paths = try Repository.trackedFiles()
+        #expect(paths.count > 1000)
+        #expect(Set(paths.compactMap { $0.split(separator: "/").first.map(String.init) }) == Self.top)
+        for path in paths {
+            let isOrdinary = path.split(separator: "/").allSatisfy { name in
+                name.first?.isWhitespace == false && name.last?.isWhitespace == false
+            }
+            #expect(isOrdinary, "'\(path)' has white space at the end of a name")
+        }
+    }
+
     static let decisions = Repository.files(in: "docs/decisions").filter {
         $0.hasSuffix(".md") && !$0.hasSuffix("README.md")
     }

@@ -55,6 +55,19 @@ enum Repository {
         return visible.map { folder + "/" + $0 }.sorted()
     }
 
+    /// Paths of the files in git, relative to the repository.
+    static func trackedFiles() throws -> [String] {
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        // The checkout may belong to another user.
+        process.arguments = ["git", "-c", "safe.directory=*", "-C", Fixtures.repository.path, "ls-files", "-z"]
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return text.split(separator: "\0").map(String.init)
+    }
+
     static func exists(_ path: String) -> Bool {
         FileManager.default.fileExists(atPath: Fixtures.repository.appending(path: path).path)
     }

@@ -104,10 +104,12 @@ import Testing
         func job(_ count: Int) -> DocumentWorkers.Job {
             { .success(Document(ids: [Int32](repeating: 1, count: count))) }
         }
-        func key(_ number: Int) -> DocumentWorkers.Key { .init(stream: 0, source: 0, number: number) }
+        func key(_ document: Int) -> DocumentWorkers.Key { .init(source: 0, document: document) }
         let workers = DocumentWorkers(capacity: 2, mostTokens: 5)
         #expect(workers.prepare(key(0), job(3)) && workers.prepare(key(1), job(3)))
         #expect(!workers.prepare(key(2), job(3)))
+        // One that is queued already needs no room.
+        #expect(workers.prepare(key(1), job(9)))
         workers.start(threads: 1)
         defer { workers.stop() }
         // They are done in their order, so after the second one is taken the first has its tokens only.
@@ -123,6 +125,21 @@ import Testing
         #expect(!workers.prepare(key(4), job(1)))
         #expect(try workers.take(key(3), job(9)).get().count == 9)
         #expect(workers.doneTokens == 0 && workers.prepare(key(4), job(1)))
+    }
+
+    @Test(arguments: [DocumentLoader.Packing.rsdb, .greedy])
+    func `a document is tokenized once for all its places in the buffer, also after a restart`(
+        packing: DocumentLoader.Packing
+    ) throws {
+        var options = options(packing)
+        options.microBatches = 1
+        let loader = try DocumentLoader([source("sun", 2)], options)
+        _ = try loader.next()
+        let restored = try DocumentLoader([source("sun", 2)], options)
+        try restored.restore(loader.state())
+        // Both documents are in the buffer, so the file is not read again.
+        try FileHandle(forWritingTo: temporary.directory.appending(path: "sun.jsonl")).truncate(atOffset: 0)
+        for _ in 0..<200 { #expect(try Self.ids(loader.next()) == Self.ids(restored.next())) }
     }
 
     @Test func `a changed state is refused`() throws {

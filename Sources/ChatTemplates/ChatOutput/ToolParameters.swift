@@ -2,8 +2,6 @@ import Basics
 import JSON
 
 /// The parameters of tools that are strings according to the schemas of the tools. All other parameters are JSON.
-///
-/// `CallGrammar` lets the model write the same parameters without quotes.
 struct ToolParameters: Sendable {
     private enum Kind: Sendable {
         /// A string without quotes.
@@ -23,7 +21,7 @@ struct ToolParameters: Sendable {
             let parameters = function["parameters"] ?? .null
             for (key, schema) in parameters["properties"]?.object ?? [:] {
                 if Cancellation.isRequested { return }
-                if schema["type"] == "string" || schema["enum"]?.array?.allSatisfy({ $0.string != nil }) == true {
+                if schema.isSchemaOfUnquotedText {
                     kinds[name, default: [:]][key] = .text
                 } else if let types = Self.textTypes(Self.target(of: schema, in: parameters), in: parameters) {
                     kinds[name, default: [:]][key] = .looseText(mayBeNull: types.contains("null"))

@@ -2,7 +2,7 @@ import KernelInterface
 
 /// The tensors in which compressed-tensors stores a quantized matrix (rows, columns), and the order of the codes in them:
 /// `pack-quantized` for integers, `nvfp4-pack-quantized` and `mxfp4-pack-quantized` for E2M1. ``CompressedMatrix`` writes them,
-/// and ``PackedCodes`` reads them.
+/// and ``StoredCodes`` reads them.
 struct CompressedLayout {
     /// A tensor of a matrix.
     struct Part {

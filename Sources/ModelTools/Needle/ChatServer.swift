@@ -21,11 +21,14 @@ struct ChatServer: NeedleSubject {
     /// Whether requests set temperature 0, which some OpenAI models reject.
     private var hasTemperature = true
     private let client: WebClient
+    private let mustStop: @Sendable () -> Bool
 
     private static let largestReply = 64 << 20
     private static let probe = "Say OK."
     /// The token limit of a probe request; some servers have a minimum.
     private static let probeTokens = 16
+    /// A server that is busy may ask to repeat a request so often, each time after at most this time.
+    private static let (mostRetries, longestPause) = (5, 60)
     /// The accepted range of token counts, because a server may send any number; no prompt has more tokens.
     private static let tokenRange = 0...1 << 32
 
@@ -52,8 +55,9 @@ struct ChatServer: NeedleSubject {
             home: home, token: apiKey,
             proxies: WebProxies(environment: environment.filter { !$0.value.isEmpty }), silence: timeout,
             replyTime: timeout, mustStop: mustStop)
+        self.mustStop = mustStop
         do throws(RequestFailure) {
-            if let model { self.model = model } else { self.model = try Self.firstModel(base, client) }
+            if let model { self.model = model } else { self.model = try Self.firstModel(base, client, mustStop) }
             try negotiate()
         } catch {
             throw .argument("\(home): \(error)")
@@ -126,14 +130,16 @@ struct ChatServer: NeedleSubject {
     }
 
     private func post(_ url: String, _ body: JSONObject) throws(RequestFailure) -> JSONValue {
-        try Self.json { [client] () throws(WebError) in
+        try Self.json(mustStop) { [client] () throws(WebError) in
             guard let address = WebAddress(url) else { throw .malformed(url, reason: "is no URL") }
             return try client.post(address, json: JSONValue.object(body).serialized)
         }
     }
 
-    private static func firstModel(_ base: String, _ client: WebClient) throws(RequestFailure) -> String {
-        let list = try json { () throws(WebError) in
+    private static func firstModel(
+        _ base: String, _ client: WebClient, _ mustStop: () -> Bool
+    ) throws(RequestFailure) -> String {
+        let list = try json(mustStop) { () throws(WebError) in
             guard let address = WebAddress(base + "/models") else { throw .malformed(base, reason: "is no URL") }
             return try client.get(address)
         }
@@ -143,16 +149,36 @@ struct ChatServer: NeedleSubject {
         return model
     }
 
-    private static func json(_ request: () throws(WebError) -> WebReply) throws(RequestFailure) -> JSONValue {
-        let (status, body): (Int, [UInt8])
-        do throws(WebError) {
-            let reply = try request()
-            (status, body) = (reply.status, try reply.body(atMost: largestReply))
-        } catch {
-            throw .web(error)
+    /// Sends a request, and repeats it if the server is busy and says when to retry.
+    private static func json(
+        _ mustStop: () -> Bool, _ request: () throws(WebError) -> WebReply
+    ) throws(RequestFailure) -> JSONValue {
+        var retries = 0
+        while true {
+            let (status, body, pause): (Int, [UInt8], Int?)
+            do throws(WebError) {
+                let reply = try request()
+                (status, body) = (reply.status, try reply.body(atMost: largestReply))
+                pause = [429, 503].contains(status) ? reply.fields["retry-after"].flatMap { Int($0) } : nil
+                if let pause, (0...longestPause).contains(pause), retries < mostRetries {
+                    retries += 1
+                    try wait(.seconds(pause), mustStop)
+                    continue
+                }
+            } catch {
+                throw .web(error)
+            }
+            guard status == 200 else { throw RequestFailure(status: status, body: body) }
+            guard let json = try? JSONValue(parsing: body) else { throw .reply("is not JSON") }
+            return json
         }
-        guard status == 200 else { throw RequestFailure(status: status, body: body) }
-        guard let json = try? JSONValue(parsing: body) else { throw .reply("is not JSON") }
-        return json
+    }
+
+    private static func wait(_ time: Duration, _ mustStop: () -> Bool) throws(WebError) {
+        let end = ContinuousClock.now + time
+        while ContinuousClock.now < end {
+            if mustStop() { throw .stopped }
+            usleep(50_000)
+        }
     }
 }

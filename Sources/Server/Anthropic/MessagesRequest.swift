@@ -18,7 +18,7 @@ package enum MessagesRequest {
         let messages = content.messages
         var request = try ChatTranslation(
             &reader, messages: messages, tools: tools, promptParameter: "messages",
-            formatter: MessagesFormatter(maxTokens: maxTokens))
+            formatter: MessagesFormatter(maxTokens: maxTokens), foreign: ["input", "instructions", "max_output_tokens"])
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
         // If the last message is text from the assistant, it is the beginning of the reply.

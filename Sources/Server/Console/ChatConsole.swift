@@ -64,7 +64,8 @@ struct ChatConsole {
         write("\n")
     }
 
-    private static func beginning(_ system: String?) -> [JSONValue] {
+    /// The messages before the user's first one.
+    static func beginning(_ system: String?) -> [JSONValue] {
         system.map { [["role": "system", "content": .string($0)]] } ?? []
     }
 

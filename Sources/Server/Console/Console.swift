@@ -37,9 +37,12 @@ public struct Console {
     /// Chats until the input ends.
     ///
     /// - Parameter system: the system prompt.
-    /// - Throws: `ApplicationError` when the model cannot be loaded.
+    /// - Throws: `ApplicationError` if the model cannot be loaded, or a parameter is invalid.
     public func chat(system: String?) throws {
         let session = try makeSession()
+        var first = parameters.json
+        first["messages"] = .array(ChatConsole.beginning(system) + [["role": "user", "content": "Hello"]])
+        try session.check(.object(first), isChat: true)
         let interruption = Interruption()
         var lines = LineReader(descriptor: STDIN_FILENO)
         let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1

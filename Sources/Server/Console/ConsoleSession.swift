@@ -51,6 +51,21 @@ final class ConsoleSession {
         engine.stop()
     }
 
+    /// Checks a request without running it.
+    ///
+    /// - Throws: `ApplicationError` with the error in the request.
+    func check(_ body: JSONValue, isChat: Bool) throws(ApplicationError) { _ = try prepare(body, isChat) }
+
+    private func prepare(_ body: JSONValue, _ isChat: Bool) throws(ApplicationError) -> RequestPreparation.Prepared {
+        do throws(APIError) {
+            return try RequestPreparation(
+                endpoint: isChat ? .chat : .completions, model: serving.model, text: serving.text
+            ).prepare(body)
+        } catch {
+            throw ApplicationError(reason: error.message)
+        }
+    }
+
     /// Generates the reply to a request for one choice, and passes its parts on as they arrive.
     ///
     /// - Parameters:
@@ -60,25 +75,20 @@ final class ConsoleSession {
     func generate(
         _ body: JSONValue, isChat: Bool, isCancelled: () -> Bool = { false }, receive: (ChatOutputEvent) -> Void
     ) throws {
+        let prepared = try prepare(body, isChat)
         let requests: [GenerationRequest]
-        let parsing: OutputParserConfiguration?
         do throws(APIError) {
-            let endpoint: Endpoint = isChat ? .chat : .completions
-            let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
-            let prepared = try preparation.prepare(body)
-            parsing = prepared.parsing
             var generator = SystemRandomNumberGenerator()
             requests = try prepared.options.generationRequests(
-                promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence), endpoint: endpoint,
-                model: serving.model,
-                using: &generator)
+                promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence),
+                endpoint: isChat ? .chat : .completions, model: serving.model, using: &generator)
         } catch {
             throw ApplicationError(reason: error.message)
         }
         guard requests.count == 1 else { throw ApplicationError(reason: "one reply at a time") }
         nextSequence += 1
         guard engine.submit(requests) else { throw ApplicationError(reason: "the engine stopped") }
-        var choice = ChoiceState(prompt: 0, parsing: parsing)
+        var choice = ChoiceState(prompt: 0, parsing: prepared.parsing)
         var isAborted = false
         while choice.finish == nil {
             if !isAborted, isCancelled() {

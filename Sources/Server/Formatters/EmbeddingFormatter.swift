@@ -22,8 +22,7 @@ struct EmbeddingFormatter: ResponseFormatter {
 
     private func json(_ vector: [Float]) -> JSONValue {
         switch encoding {
-        // The shortest decimal number that identifies the float32.
-        case .float: .array(vector.map { .double(Double("\($0)") ?? Double($0)) })
+        case .float: .array(vector.map(JSONValue.float))
         case .base64:
             .string(
                 Data(vector.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) })

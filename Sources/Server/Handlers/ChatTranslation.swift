@@ -29,16 +29,22 @@ package struct ChatTranslation {
     /// Parameters of chat completions that would change the reply and that other APIs do not have, with the values that have no
     /// effect.
     private static let refusedParameters: [(name: String, harmless: [JSONValue])] = [
-        ("guided_choice", []), ("guided_grammar", []), ("guided_json", []), ("guided_regex", []), ("logit_bias", [[:]]),
-        ("n", [1]), ("response_format", [["type": "text"]]), ("stop", [[], ""]), ("structured_outputs", [[:]]),
+        ("allowed_token_ids", []), ("bad_words", [[]]), ("ebnf", []), ("function_call", ["none", "auto"]),
+        ("functions", [[]]), ("grammar", [""]), ("guided_choice", []), ("guided_grammar", []), ("guided_json", []),
+        ("guided_regex", []), ("ignore_eos", [false]), ("json_schema", []), ("logit_bias", [[:]]),
+        ("max_completion_tokens", []), ("min_tokens", [0]), ("n", [1]), ("n_predict", []), ("regex", []),
+        ("response_format", [["type": "text"]]), ("stop", [[], ""]), ("stop_token_ids", [[]]),
+        ("structured_outputs", [[:]]),
     ]
 
-    /// - Throws: the `APIError` that names a parameter of chat completions that the API does not have.
+    /// - Parameter foreign: parameters of other APIs that would change the reply, in addition to those of chat completions.
+    /// - Throws: the `APIError` that names a parameter that the API does not have.
     init(
         _ reader: inout FieldReader, messages: [ChatMessage], tools: ToolSet, promptParameter: String,
-        formatter: any ResponseFormatter
+        formatter: any ResponseFormatter, foreign: [String]
     ) throws(APIError) {
         for (name, harmless) in Self.refusedParameters { try reader.refuse(name, unless: harmless) }
+        for name in foreign { try reader.refuse(name, unless: ["", []]) }
         self.messages = messages
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter

@@ -15,8 +15,8 @@ struct ResponseStream: Sendable {
     private let firstSequence: SequenceID
     /// Whether the reply is complete: all choices are finished, or the request has failed.
     private(set) var isFinished = false
-    /// The error to send instead of a stream or a body.
-    private(set) var failure: APIError?
+    /// The error that ended the request.
+    private(set) var error: APIError?
     private var hasBegun = false
 
     /// - Parameters:
@@ -34,6 +34,9 @@ struct ResponseStream: Sendable {
 
     /// Whether the reply is streamed.
     var isStreamed: Bool { state.options.streaming != nil }
+
+    /// The error to send instead of a stream or a body; `nil` if it is in the stream.
+    var failure: APIError? { hasBegun ? nil : error }
 
     /// Applies an event of one sequence and returns the bytes to send on the stream: none for a whole reply, and none if there
     /// is no output yet. Late events of a finished request are ignored.
@@ -56,10 +59,8 @@ struct ResponseStream: Sendable {
     mutating func fail(_ error: APIError) -> [UInt8] {
         guard !isFinished else { return [] }
         isFinished = true
-        guard hasBegun else {
-            failure = error
-            return []
-        }
+        self.error = error
+        guard hasBegun else { return [] }
         var output: [UInt8] = []
         formatter.fail(error, state, to: &output)
         return output

@@ -13,7 +13,7 @@ struct AccessLog {
         var requestID: String
         var start: ContinuousClock.Instant
         var status: Int?
-        /// Why the request was refused.
+        /// Why the request was refused, or its stream ended.
         var error: APIError?
         /// The name of its key.
         var key: String?
@@ -64,7 +64,7 @@ struct AccessLog {
         entries.values[index].status = status.code
     }
 
-    mutating func refused(_ exchange: ExchangeID, _ error: APIError) {
+    mutating func failed(_ exchange: ExchangeID, _ error: APIError) {
         entries[exchange]?.error = error
     }
 
@@ -81,7 +81,7 @@ struct AccessLog {
         }
         if let key = entry.key { metadata["key"] = "\(key)" }
         if let error = entry.error {
-            metadata["error"] = error.code.map { "\($0)" }
+            metadata["error"] = "\(error.code ?? error.type)"
             // Unlike the message, it has no values of the request.
             metadata["param"] = error.param.map { "\($0.printable(atMost: 80))" }
         }

@@ -106,7 +106,7 @@ struct ToolList {
     ) throws(APIError) {
         let spelling = form ?? self.spelling
         var reader = try FieldReader(value, at: path, policy)
-        guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        let name = try Self.readName(&reader)
         let schema = spelling == .messages ? "input_schema" : "parameters"
         let parameters = try reader.object(schema)
         if spelling == .messages, parameters == nil { throw .missing(param: "\(path).\(schema)") }
@@ -134,8 +134,21 @@ struct ToolList {
                 isDeferred: isDeferred && self.spelling == .messages))
     }
 
+    /// Reads the name of a tool or namespace. OpenAI's API allows only letters, digits, underscores and dashes, but clients also use
+    /// names of MCP servers, with dots and slashes. Refuses what a call in the model's format cannot contain.
+    private static func readName(_ reader: inout FieldReader) throws(APIError) -> String {
+        let path = reader.path(to: "name")
+        guard let name = try reader.string("name") else { throw .missing(param: path) }
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 >= 0x20 && ![0x7F, 0x3C, 0x3E].contains($0) }) else {
+            throw .invalid(
+                param: path,
+                message: "'\(path)' must have at least one character and no control characters, '<' or '>'.")
+        }
+        return name
+    }
+
     private mutating func readCustom(_ reader: inout FieldReader, at path: String) throws(APIError) {
-        guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        let name = try Self.readName(&reader)
         var function: JSONObject = ["name": .string(name)]
         function["description"] = try reader.string("description").map(JSONValue.string)
         // A grammar for the text cannot be enforced inside a JSON string.
@@ -152,7 +165,7 @@ struct ToolList {
     }
 
     private mutating func readNamespace(_ reader: inout FieldReader, at path: String) throws(APIError) {
-        guard let namespace = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        let namespace = try Self.readName(&reader)
         _ = try reader.string("description")
         guard let members = try reader.array("tools") else { throw .missing(param: "\(path).tools") }
         try reader.finish()

@@ -18,7 +18,8 @@ package enum ResponsesRequest {
         }
         var request = try ChatTranslation(
             &reader, messages: messages, tools: tools, promptParameter: "input",
-            formatter: ResponsesFormatter(request: body, tools: tools))
+            formatter: ResponsesFormatter(request: body, tools: tools),
+            foreign: ["max_tokens", "messages", "stop_sequences", "system"])
         request.clampsMaxTokens = true
         if let limit = try reader.integer("max_output_tokens", in: 1...Int.max) {
             request.body["max_tokens"] = .integer(limit)

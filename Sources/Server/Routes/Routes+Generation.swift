@@ -162,6 +162,7 @@ extension Routes {
         if let failure = stream.failure {
             refuse(exchange, failure)
         } else if stream.isStreamed {
+            if let error = stream.error { accessLog.failed(exchange, error) }
             actions.append(.finishStream(exchange))
         } else {
             render(stream, exchange, charge: charge)

@@ -14,7 +14,7 @@ extension Routes {
     }
 
     func refuse(_ exchange: ExchangeID, _ error: APIError) {
-        accessLog.refused(exchange, error)
+        accessLog.failed(exchange, error)
         let body =
             requests[exchange]?.isAnthropic == true
             ? error.anthropicJSON(requestID: requests[exchange]?.id.description ?? "") : error.json

@@ -75,11 +75,11 @@ extension Serving {
             "default_generation_settings": [
                 "n_ctx": .integer(model.maxModelLength),
                 "params": [
-                    "temperature": .double(Double(sampling.temperature)), "top_k": .integer(sampling.topK),
-                    "top_p": .double(Double(sampling.topP)), "min_p": .double(Double(sampling.minP)),
-                    "repeat_penalty": .double(Double(sampling.repetitionPenalty)),
-                    "presence_penalty": .double(Double(sampling.presencePenalty)),
-                    "frequency_penalty": .double(Double(sampling.frequencyPenalty)),
+                    "temperature": .float(sampling.temperature), "top_k": .integer(sampling.topK),
+                    "top_p": .float(sampling.topP), "min_p": .float(sampling.minP),
+                    "repeat_penalty": .float(sampling.repetitionPenalty),
+                    "presence_penalty": .float(sampling.presencePenalty),
+                    "frequency_penalty": .float(sampling.frequencyPenalty),
                 ],
             ],
             "total_slots": .integer(slots), "model_alias": .string(model.name), "model_path": .string(folder),

@@ -29,7 +29,6 @@ final class DocumentStream {
 
     private var place: Place
     private var packing: DocumentPacking
-    private let index: Int
     private let sources: [DocumentSource]
     /// The number of documents that may be skipped.
     private let skipLimit: Int
@@ -39,15 +38,13 @@ final class DocumentStream {
     private var orders: [DocumentOrder]
     /// The indices in each source of its next documents, starting at `place.next`.
     private var upcoming: [[Int]]
-    /// The number of `upcoming` documents that have been queued, for each source.
-    private var queued: [Int]
-    private var documents: [Int: Document] = [:]
+    private var documents = HeldDocuments()
 
     init(
         _ index: Int, of streams: Int, sources: [DocumentSource], options: DocumentLoader.Options, skipLimit: Int = 0,
         workers: DocumentWorkers
     ) {
-        (self.index, self.sources, self.skipLimit, self.workers) = (index, sources, skipLimit, workers)
+        (self.sources, self.skipLimit, self.workers) = (sources, skipLimit, workers)
         orders = sources.enumerated().map { number, source in
             DocumentOrder(
                 stream: index, streams: streams, documents: source.count,
@@ -57,7 +54,6 @@ final class DocumentStream {
         packing = DocumentPacking(options, stream: index)
         longestUse = packing.continuesPieces ? .max : options.length
         upcoming = sources.map { _ in [] }
-        queued = sources.map { _ in 0 }
     }
 
     var state: State { State(place: place, packing: packing) }
@@ -86,7 +82,7 @@ final class DocumentStream {
                     PackedBatch.Slot(id: document.ids[index], document: number, weight: document.weight(index)))
             }
             if piece.end == document.count || !packing.continuesPieces {
-                documents[piece.document] = nil
+                documents.remove(piece.document)
                 place.held[piece.document] = nil
             }
         }
@@ -98,35 +94,36 @@ final class DocumentStream {
     /// - Throws: `TrainingError.resume` if the state does not fit the sources.
     func restore(_ state: State, _ options: DocumentLoader.Options) throws(TrainingError) {
         let (given, packing) = (state.place, state.packing)
-        let places = given.held.values.sorted { $0.lexicographicallyPrecedes($1) }
         guard given.next.count == sources.count, given.tokens.count == sources.count,
             (given.next + given.tokens).allSatisfy({ $0 >= 0 && $0 < 1 << 60 }),
             given.count >= 0, (given.skipped ?? 0) >= 0, given.held.count <= 2 * options.buffer + 1,
             given.held.keys.allSatisfy({ (0..<given.count).contains($0) }),
-            places.allSatisfy({
+            given.held.values.allSatisfy({
                 $0.count == 2 && sources.indices.contains($0[0]) && (0..<given.next[$0[0]]).contains($0[1])
             })
         else { throw Self.misfit }
         // Sorted by source and number, so that the permutation of each epoch is computed once.
-        var found: [[Int]: Document] = [:]
-        for item in places {
-            found[item] = try sources[item[0]].document(orders[item[0]].document(item[1]))
+        documents = HeldDocuments()
+        for (number, item) in given.held.sorted(by: { $0.value.lexicographicallyPrecedes($1.value) }) {
+            let key = DocumentWorkers.Key(source: item[0], document: orders[item[0]].document(item[1]))
+            var document = documents[key]
+            if document == nil { document = try sources[key.source].document(key.document) }
+            if let document { documents.insert(document, key, number: number) }
         }
-        documents = given.held.compactMapValues { found[$0] }
         guard packing.fits(options, { self.documents[$0]?.count }) else {
             throw Self.misfit
         }
         (place, self.packing) = (given, packing)
         upcoming = sources.map { _ in [] }
-        queued = sources.map { _ in 0 }
     }
 
     /// Reads the next document that is usable and not empty, and returns its length.
     private func draw() throws(TrainingError) -> Int {
         while true {
             let source = nextSource
+            let key: DocumentWorkers.Key
             let document: Document
-            do throws(TrainingError) { document = try take(source) } catch {
+            do throws(TrainingError) { (key, document) = try take(source) } catch {
                 guard case .line(let file, let number, let reason) = error else { throw error }
                 let skipped = place.skipped ?? 0
                 guard skipped < skipLimit else {
@@ -139,7 +136,7 @@ final class DocumentStream {
             }
             place.tokens[source] += min(document.count, longestUse)
             guard document.count > 0 else { continue }
-            documents[place.count] = document
+            documents.insert(document, key, number: place.count)
             place.held[place.count] = [source, place.next[source] - 1]
             place.count += 1
             return document.count
@@ -153,27 +150,28 @@ final class DocumentStream {
         return best
     }
 
-    private func take(_ source: Int) throws(TrainingError) -> Document {
-        let number = place.next[source]
-        if upcoming[source].isEmpty { upcoming[source].append(orders[source].document(number)) }
-        let document = upcoming[source].removeFirst()
-        queued[source] = max(queued[source] - 1, 0)
+    private func take(_ source: Int) throws(TrainingError) -> (DocumentWorkers.Key, Document) {
+        if upcoming[source].isEmpty { upcoming[source].append(orders[source].document(place.next[source])) }
+        let key = DocumentWorkers.Key(source: source, document: upcoming[source].removeFirst())
         place.next[source] += 1
-        guard let job = sources[source].job(document) else { return try sources[source].document(document) }
-        let result = workers.take(DocumentWorkers.Key(stream: index, source: source, number: number), job)
+        if let document = documents[key] { return (key, document) }
+        guard let job = sources[source].job(key.document) else {
+            return (key, try sources[source].document(key.document))
+        }
+        let result = workers.take(key, job)
         prepare(source)
-        return try result.get()
+        return (key, try result.get())
     }
 
-    /// Queues documents that will be needed soon.
+    /// Queues documents that will be needed soon and are not held.
     private func prepare(_ source: Int) {
-        while queued[source] < Self.ahead {
-            let number = place.next[source] + queued[source]
-            if upcoming[source].count == queued[source] { upcoming[source].append(orders[source].document(number)) }
-            guard let job = sources[source].job(upcoming[source][queued[source]]),
-                workers.prepare(DocumentWorkers.Key(stream: index, source: source, number: number), job)
-            else { return }
-            queued[source] += 1
+        for offset in 0..<Self.ahead {
+            if upcoming[source].count == offset {
+                upcoming[source].append(orders[source].document(place.next[source] + offset))
+            }
+            let key = DocumentWorkers.Key(source: source, document: upcoming[source][offset])
+            guard documents[key] == nil else { continue }
+            guard let job = sources[source].job(key.document), workers.prepare(key, job) else { return }
         }
     }
 }

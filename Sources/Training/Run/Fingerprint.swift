@@ -5,16 +5,13 @@ import JSON
 /// The inputs of a run that must be unchanged when it is resumed. Stages may be appended: they do not affect earlier steps.
 struct Fingerprint {
     let json: JSONObject
-    /// The folder of the recipe.
-    private let folder: URL
 
     /// - Throws: an error with the name of the file that cannot be read.
     init(_ plan: TrainingPlan, _ precision: Precision) throws {
         let recipe = plan.recipe
-        folder = recipe.folder
         var files = JSONObject()
         for url in recipe.urls {
-            let name = Self.name(of: url, in: folder)
+            let name = Self.name(of: url, in: recipe.folder)
             if files[name] == nil { files[name] = .string(try Self.text(of: url)) }
         }
         var names = ["config.json"]
@@ -36,16 +33,7 @@ struct Fingerprint {
     /// Returns the name of the first member that differs, such as `hyperparameters.muon_lr`, or `nil` if the run of `other`, the
     /// fingerprint of a checkpoint, can be resumed: if all are equal, or only stages with their files are added after its stages.
     func difference(from other: JSONValue?) -> String? {
-        var other = other ?? .null
-        // Earlier versions stored the whole path of each file.
-        if var object = other.object, let files = object["files"]?.object {
-            var named = JSONObject()
-            for (path, text) in files {
-                named[path.hasPrefix("/") ? Self.name(of: URL(fileURLWithPath: path), in: folder) : path] = text
-            }
-            object["files"] = .object(named)
-            other = .object(object)
-        }
+        let other = other ?? .null
         return Self.difference(.object(json(comparedWith: other)), other, path: "")
     }
 

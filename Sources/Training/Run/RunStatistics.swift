@@ -15,6 +15,8 @@ public struct RunStatistics: Sendable, Equatable, Codable {
     /// The number of tokens read, and the sum of the weights of their targets.
     public private(set) var tokens = 0
     public private(set) var targetWeight = 0.0
+    /// The sum of the weights of the current stage's targets, or `nil` if unknown.
+    public private(set) var stageTargetWeight: Double?
     /// The moving average of MaxVio over earlier steps, with weights that decrease by a factor of 0.95 per step, for each layer
     /// with experts.
     public private(set) var maximumViolations: [Double] = []
@@ -24,10 +26,14 @@ public struct RunStatistics: Sendable, Equatable, Codable {
 
     public init() {}
 
+    /// Begins a stage.
+    mutating func beginStage() { stageTargetWeight = 0 }
+
     /// Adds the report of the next step.
     mutating func add(_ report: StepReport) {
         tokens += report.tokens
         targetWeight += report.targetWeight
+        stageTargetWeight? += report.targetWeight
         // A step without targets was not computed.
         guard report.targetWeight > 0 else { return }
         let violations = report.expertCounts.map(ExpertBalancing.maximumViolation)

@@ -86,7 +86,9 @@ public struct TrainingPlan {
                 warnings += sample.warnings(options, path: source.path)
             }
             if options.packing != .sequential {
-                stages[index].bufferedBytes = largest * Double(2 * options.buffer * options.microBatches)
+                // A document that is in a buffer several times is in memory once.
+                let count = min(2 * options.buffer * options.microBatches, sources.reduce(0) { $0 + $1.count })
+                stages[index].bufferedBytes = largest * Double(count)
             }
         }
         (self.stages, self.warnings) = (stages, warnings)

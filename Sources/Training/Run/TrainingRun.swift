@@ -115,8 +115,8 @@ public final class TrainingRun {
     ///   - heldOut: called after each measurement of held-out data.
     ///   - report: called after each step.
     /// - Returns: whether all steps are done.
-    /// - Throws: an error with the name of the document, micro-batch or step. The steps before it are saved, unless the loss or
-    ///   gradient is not finite.
+    /// - Throws: an error with the name of the document, micro-batch, step or stage. The steps before it are saved, unless the loss
+    ///   or gradient is not finite or a stage had no target.
     @discardableResult
     public func run(
         mustStop: () -> Bool = { false }, heldOut: (HeldOutReport) -> Void = { _ in }, report: (StepReport) -> Void
@@ -124,8 +124,11 @@ public final class TrainingRun {
         for stage in plan.stages where trainer.step < stage.steps.upperBound {
             let source = try stage.source(skipLimit: plan.recipe.skippedDocuments)
             trainer.begin(stage.stage.hyperparameters, at: stage.steps.lowerBound)
-            // A stage that begins now starts at the beginning of its data.
-            if trainer.step > stage.steps.lowerBound { try source.restore(progress.loader) }
+            if trainer.step > stage.steps.lowerBound {
+                try source.restore(progress.loader)
+            } else {
+                progress.statistics.beginStage()
+            }
             while trainer.step < stage.steps.upperBound {
                 guard !mustStop() else {
                     try save(source)
@@ -134,11 +137,14 @@ public final class TrainingRun {
                 let saves: Bool
                 do {
                     report(try step(stage, source))
+                    try checkTargets(stage)
                     saves = try measure(heldOut)
                 } catch {
-                    if case TrainingError.notFinite = error { throw error }
+                    switch error {
+                    case TrainingError.notFinite, TrainingError.noTargets: break
                     // The steps so far are valid.
-                    try? save(source)
+                    default: try? save(source)
+                    }
                     throw error
                 }
                 if saves { try save(source) }
@@ -169,6 +175,14 @@ public final class TrainingRun {
         progress.statistics.add(step)
         try log.write(logLine(step, stage.stage, skippedDocuments: source.skipped))
         return step
+    }
+
+    /// - Throws: `TrainingError.noTargets` at the end of a stage that trained on nothing.
+    private func checkTargets(_ stage: TrainingPlan.Stage) throws(TrainingError) {
+        guard trainer.step == stage.steps.upperBound, statistics.stageTargetWeight == 0 else { return }
+        throw .noTargets(
+            field: stage.stage.path + stage.stage.data.name, steps: stage.steps.count,
+            files: stage.stage.data.urls.map(\.path))
     }
 
     /// Measures held-out data when the recipe requires it.

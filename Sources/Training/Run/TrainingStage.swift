@@ -15,6 +15,14 @@ public struct TrainingStage: Sendable {
         case batches(URL)
         case documents([Source], DocumentLoader.Options)
 
+        /// Its member in the recipe.
+        var name: String {
+            switch self {
+            case .batches: "batches"
+            case .documents: "documents"
+            }
+        }
+
         var urls: [URL] {
             switch self {
             case .batches(let url): [url]

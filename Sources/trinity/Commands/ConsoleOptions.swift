@@ -5,15 +5,18 @@ import Server
 /// The options of `trinity chat` and `trinity complete`: the model and the sampling parameters.
 struct ConsoleOptions: ParsableArguments {
     @OptionGroup var options: OptionArguments<ModelOptions>
-    @Option(help: ArgumentHelp("Maximum number of tokens of a reply.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Maximum number of tokens of a reply.", valueName: "n"))
     var maxTokens: Int?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Sampling temperature, 0 to 2; 0 is greedy (default: from generation_config.json).", valueName: "t"))
     var temperature: Double?
-    @Option(help: ArgumentHelp("Top-p (nucleus) sampling (default: from generation_config.json).", valueName: "p"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Top-p (nucleus) sampling (default: from generation_config.json).", valueName: "p"))
     var topP: Double?
-    @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Random seed, which may be negative.", valueName: "n"))
     var seed: Int?
 
     enum ModelOptions: OptionList {

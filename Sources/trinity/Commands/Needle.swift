@@ -42,14 +42,19 @@ struct Needle: ParsableCommand {
     var concurrency = Options().concurrency
     @Option(help: ArgumentHelp("Maximum time for one reply in seconds.", valueName: "n"))
     var timeout = 600
-    @Option(help: ArgumentHelp("Random seed of the prompts.", valueName: "n"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Random seed of the prompts, from 0.", valueName: "n"))
     var seed: UInt64 = 0
     @Option(help: ArgumentHelp("Write the results to this file as JSON.", valueName: "file"))
     var json: String?
     @Option(help: ArgumentHelp("Write a heat map to this file as SVG.", valueName: "file"))
     var svg: String?
 
-    func validate() throws { _ = try checkedOptions() }
+    func validate() throws {
+        _ = try checkedOptions()
+        if let json { try OutputPath.check(json, "--json") }
+        if let svg { try OutputPath.check(svg, "--svg") }
+    }
 
     func run() throws {
         let environment = ProcessInfo.processInfo.environment

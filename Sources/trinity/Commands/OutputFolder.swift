@@ -6,11 +6,6 @@ import Foundation
 struct OutputFolder {
     let path: String
 
-    /// - Throws: `ValidationError` for an empty path, which would be the current folder.
-    static func check(_ path: String) throws {
-        if path.isEmpty { throw ValidationError("the path of the output folder is empty") }
-    }
-
     /// Calls `write`, which calls its argument with the completed fraction. SIGINT and SIGTERM end it: the error removes the
     /// incomplete output.
     ///

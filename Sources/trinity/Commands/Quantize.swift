@@ -43,7 +43,7 @@ struct Quantize: ParsableCommand {
     var quantizeHead = false
 
     func validate() throws {
-        try OutputFolder.check(destination)
+        try OutputPath.check(destination, "the destination")
         guard group == .narrow || weights == .int4 else { throw ValidationError("--group needs --weights int4") }
         if weights == .bf16, quantizeHead {
             throw ValidationError("--quantize-head cannot be used with --weights bf16")

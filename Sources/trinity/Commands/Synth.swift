@@ -22,10 +22,10 @@ struct Synth: ParsableCommand {
     var format = CheckpointSynthesizer.Format.fp8Block
     @Flag(help: "Also quantize the LM head, to 8 bits with int4 and nvfp4. No effect in GGUF, where it is Q6_K.")
     var quantizeHead = false
-    @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Random seed, from 0.", valueName: "n"))
     var seed: UInt64 = 0
 
-    func validate() throws { try OutputFolder.check(out) }
+    func validate() throws { try OutputPath.check(out, "--out") }
 
     func run() throws {
         let synthesizer = CheckpointSynthesizer(

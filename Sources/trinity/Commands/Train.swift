@@ -42,6 +42,7 @@ struct Train: ParsableCommand {
 
     func validate() throws {
         if out == nil, !dryRun { throw ValidationError("--out is missing") }
+        if let out { try OutputPath.check(out, "--out") }
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
         if let flops, !TrainingEstimate.rates.contains(flops) {
             throw ValidationError("--flops must be a number from 0.001 to 1e12")

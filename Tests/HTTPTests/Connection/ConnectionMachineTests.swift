@@ -263,13 +263,19 @@ import Testing
         #expect(connection.outcomes == [.clientGone])
     }
 
-    @Test func `the connection of a slow reader is closed at the bound`() {
+    /// A stream that the peer does not read, with a bound of 1,000 bytes.
+    private func unreadStream() -> MachineHarness {
         var limits = ConnectionLimits()
         limits.outboundBytes = 1000
         var connection = MachineHarness(limits: limits)
         connection.receive(get)
         connection.startStream()
         connection.kernelRoom = 0
+        return connection
+    }
+
+    @Test func `the connection of a slow reader is closed at the bound`() {
+        var connection = unreadStream()
         var sent = 0
         while !connection.isClosed, sent < 100 {
             connection.send(String(repeating: "x", count: 100))
@@ -280,12 +286,7 @@ import Testing
     }
 
     @Test func `a large piece of a stream does not count against the bound`() {
-        var limits = ConnectionLimits()
-        limits.outboundBytes = 1000
-        var connection = MachineHarness(limits: limits)
-        connection.receive(get)
-        connection.startStream()
-        connection.kernelRoom = 0
+        var connection = unreadStream()
         connection.send(String(repeating: "x", count: 5000))
         connection.send(String(repeating: "x", count: 100))
         #expect(!connection.isClosed)

@@ -7,12 +7,11 @@ import Synchronization
 /// A document is queued, then running, then done, then taken. If no thread has begun a document when it is needed, the caller
 /// tokenizes it. Therefore the documents do not depend on the threads or their number.
 final class DocumentWorkers: Sendable {
-    /// The key of a document of a stream.
+    /// The key of a document. Each document is read by one stream only.
     struct Key: Hashable, Sendable {
-        var stream: Int
         var source: Int
-        /// The number of the document in the source, counted over all epochs.
-        var number: Int
+        /// The index of the document in the source.
+        var document: Int
     }
 
     /// Tokenizes a document.
@@ -29,6 +28,8 @@ final class DocumentWorkers: Sendable {
         var stops = false
 
         var count: Int { jobs.count + running.count + done.count }
+
+        func has(_ key: Key) -> Bool { jobs[key] != nil || running.contains(key) || done[key] != nil }
     }
 
     /// The maximum number of documents that are queued, running or done.
@@ -68,16 +69,18 @@ final class DocumentWorkers: Sendable {
     /// The number of tokens in the documents that are done but not taken.
     var doneTokens: Int { state.withLock(\.tokens) }
 
-    /// Queues a document. Returns false if there is no room.
+    /// Queues a document, unless it is queued, running or done. Returns false if there is no room.
     func prepare(_ key: Key, _ job: @escaping Job) -> Bool {
-        let isQueued = state.withLock { state in
-            guard state.count < capacity, state.tokens <= mostTokens else { return false }
+        enum Outcome { case known, queued, full }
+        let outcome: Outcome = state.withLock { state in
+            guard !state.has(key) else { return .known }
+            guard state.count < capacity, state.tokens <= mostTokens else { return .full }
             state.queue.append(key)
             state.jobs[key] = job
-            return true
+            return .queued
         }
-        if isQueued { signal() }
-        return isQueued
+        if outcome == .queued { signal() }
+        return outcome != .full
     }
 
     /// Removes a document and returns it.
