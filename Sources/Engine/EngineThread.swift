@@ -149,7 +149,7 @@ final class EngineThread {
         }
     }
 
-    /// Begins as many steps as may be in flight, and ends the first of them.
+    /// Begins as many steps as may be in flight, and ends the first of them unless more can begin.
     ///
     /// - Parameters:
     ///   - stops: Whether the engine stops: no step begins, and all steps end.
@@ -158,6 +158,8 @@ final class EngineThread {
         if !stops { chooseBatches() }
         while !stops, begun.count < mostBegun, !scheduler.isIdle, try beginStep(&events) {}
         totals.mostBatchesInFlight = max(totals.mostBatchesInFlight, begun.count)
+        // What has arrived may begin before the reply.
+        if !stops, begun.count < mostBegun, try !waitForReply() { return }
         repeat {
             if !begun.isEmpty { events += try endStep(begun.removeFirst()) }
         } while stops && !begun.isEmpty

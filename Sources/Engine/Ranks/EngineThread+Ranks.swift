@@ -71,6 +71,12 @@ extension EngineThread {
         return compute
     }
 
+    /// Waits for the reply to the first of the steps that have begun, or for commands. Returns false if there are commands.
+    func waitForReply() throws(RankFailure) -> Bool {
+        guard let ring, !begun.isEmpty else { return true }
+        return try ring.waitForReply { mailbox.hasNews }
+    }
+
     /// Ends the first of the steps that have begun. Returns its logits, as `Transformer.forward` does.
     func complete(_ step: BegunStep) throws(RankFailure) -> UnsafeBufferPointer<Float> {
         if let reply = try ring?.complete(step.batch) {

@@ -36,13 +36,24 @@ package final class RankGroup {
 
     /// Waits for the reply of the last rank to a step, for at most ``timeout`` plus the time that the bell needs, so that the error
     /// can name a rank that does not respond.
-    func receiveReply(atMost limit: Int) throws(RankFailure) -> [UInt8] {
+    ///
+    /// - Parameters:
+    ///   - waited: The time of earlier waits for this reply.
+    ///   - isInterrupted: A function that returns whether to stop waiting.
+    /// - Returns: The reply, or `nil` if the wait was interrupted.
+    func receiveReply(
+        atMost limit: Int, waited: Duration, unless isInterrupted: () -> Bool
+    ) throws(RankFailure) -> [UInt8]? {
+        let begin = clock.now - waited
         let failure = timeout.map { RankFailure.noReply(seconds: $0 / .seconds(1)) }
-        let begin = clock.now
-        defer { arrival.observe(clock.now - begin) }
-        return try wait(for: arrival, failing: failure, after: timeout.map { $0 + Self.bellTime }) {
-            () throws(RankFailure) in try transport.receive(from: ranks - 1, atMost: limit)
+        let reply = try wait(
+            since: begin, for: arrival, failing: failure, after: timeout.map { $0 + Self.bellTime }
+        ) { () throws(RankFailure) -> [UInt8]?? in
+            if let reply = try transport.receive(from: ranks - 1, atMost: limit) { return reply }
+            return isInterrupted() ? .some(nil) : nil
         }
+        if reply != nil { arrival.observe(clock.now - begin) }
+        return reply
     }
 
     /// Waits until all messages have been sent.
@@ -55,10 +66,10 @@ package final class RankGroup {
     /// Calls `body` until it returns a value, or throws `failure` after a time limit. Sleeps in between, except when the value is
     /// expected.
     private func wait<Result>(
-        for arrival: ArrivalForecast = ArrivalForecast(), failing failure: RankFailure? = nil,
-        after limit: Duration? = nil, _ body: () throws(RankFailure) -> Result?
+        since start: ContinuousClock.Instant? = nil, for arrival: ArrivalForecast = ArrivalForecast(),
+        failing failure: RankFailure? = nil, after limit: Duration? = nil, _ body: () throws(RankFailure) -> Result?
     ) throws(RankFailure) -> Result {
-        let start = clock.now
+        let start = start ?? clock.now
         while true {
             _ = transport.progress()
             if let result = try body() { return result }
