@@ -65,10 +65,11 @@ package struct EngineLoader {
         let ranks = try group.map { try RankAssembly($0, options, config, checkpoint, logger) }
         let stage = ranks?.stage
         if let set = ranks?.kernelSet { kernels = set.table(options.compute) }
-        // Ranks that share CPUs would all pin their first thread to the same CPU.
-        let pins = options.pinsThreads && !(ranks?.sharesCPUs ?? false)
+        // Ranks with overlapping CPUs that cannot be divided would pin threads to the same CPU.
+        let share = ranks.map(\.cpuShare) ?? .whole
+        let pins = options.pinsThreads && share != nil
         let threadPlan = try ThreadPlan.ofMachine(
-            threads: options.threads, cpus: options.cpus, pins: pins, numa: options.numa)
+            threads: options.threads, cpus: options.cpus, share: share ?? .whole, pins: pins, numa: options.numa)
         logger.info("\(threadPlan.summary)")
         let threads = threadPlan.threads
         let pool = WorkerPool(

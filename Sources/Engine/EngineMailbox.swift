@@ -59,6 +59,9 @@ final class EngineMailbox: Sendable {
         }
     }
 
+    /// Whether ``take(waits:until:)`` would return at once.
+    var hasNews: Bool { content.withLock { !$0.isEmpty || $0.isWoken } }
+
     /// Empties the mailbox and returns its content. If it is empty and `waits` is true, sleeps until something arrives.
     ///
     /// - Parameter deadline: The latest time to return, or `nil` for none.

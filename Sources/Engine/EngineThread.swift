@@ -20,8 +20,9 @@ final class EngineThread {
     let ring: RankRing?
     /// The steps that the model has begun but not ended, in order.
     var begun: [BegunStep] = []
-    private let batchesInFlight: Int?
-    private var depth = BatchDepth()
+    /// The number of batches in flight, or `nil` to choose it by ``depth``.
+    let batchesInFlight: Int?
+    var depth = BatchDepth()
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
@@ -148,18 +149,17 @@ final class EngineThread {
         }
     }
 
-    /// Begins as many steps as may be in flight, and ends the first of them.
+    /// Begins as many steps as may be in flight, and ends the first of them unless more can begin.
     ///
     /// - Parameters:
     ///   - stops: Whether the engine stops: no step begins, and all steps end.
     ///   - events: The array to which events are added, even if this throws.
     private func step(stops: Bool, _ events: inout [TokenEvent]) throws(RankFailure) {
-        if let ring, !stops {
-            scheduler.maxBatchesInFlight = batchesInFlight ?? depth.value(stages: ring.group.ranks)
-            totals.batchesInFlight = scheduler.maxBatchesInFlight
-        }
-        while !stops, begun.count < scheduler.maxBatchesInFlight, !scheduler.isIdle, try beginStep(&events) {}
+        if !stops { chooseBatches() }
+        while !stops, begun.count < mostBegun, !scheduler.isIdle, try beginStep(&events) {}
         totals.mostBatchesInFlight = max(totals.mostBatchesInFlight, begun.count)
+        // What has arrived may begin before the reply.
+        if !stops, begun.count < mostBegun, try !waitForReply() { return }
         repeat {
             if !begun.isEmpty { events += try endStep(begun.removeFirst()) }
         } while stops && !begun.isEmpty
@@ -263,10 +263,8 @@ final class EngineThread {
         totals.phases.forward += forward
         totals.phases.sample += sampleEnd - forwardEnd + (end - reportEnd)
         totals.phases.report += reportEnd - sampleEnd
-        scheduler.observe(scheduled.work, took: end - now)
-        if let ring {
-            depth.observe(ring.stageTimes(endingTook: end - completeBegin), messages: ring.lastMessageTime)
-        }
+        scheduler.observe(
+            scheduled.work, took: end - now, computing: observeStages(endingTook: end - completeBegin))
         #if DEBUG
             scheduler.checkInvariants()
         #endif

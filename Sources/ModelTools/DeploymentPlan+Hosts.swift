@@ -80,8 +80,7 @@ extension DeploymentPlan {
         StagePlanner(config, tokens: tokens, size: bytes(of:))
     }
 
-    /// Returns the ratio of the weights' size to the planner's size, which counts only elements: stored weights may have another
-    /// size, and FP8 has scales.
+    /// Returns the ratio of the weights' size to the planner's size, which does not include the scales of FP8.
     private func scale(of planner: StagePlanner) -> Double {
         let whole = planner.bytes(of: Stage(rank: 0, ranks: 1, layers: 0..<config.layers))
         return Double(totalWeightBytes) / Double(max(whole, 1))

@@ -28,8 +28,8 @@ public struct DeploymentPlan: Sendable {
     private let context: Int
     private let sequences: Int
     private let weights: Weights
-    /// The size of weights that keep their stored format, in bytes.
-    private let packedBytes: Int?
+    /// The size of each tensor in bytes, if weights keep their stored format.
+    private let packedBytes: [String: Int]?
     private let cacheType: KVDataType
 
     /// - Parameters:
@@ -53,7 +53,7 @@ public struct DeploymentPlan: Sendable {
     /// The plan as lines of text.
     public var lines: [String] {
         let byKind = weightBytes
-        let total = packedBytes ?? byKind.total
+        let total = totalWeightBytes
         let cache = cacheBytes
         let sliding = config.layerTypes.count { $0 == .sliding }
         var rows = [
@@ -94,8 +94,9 @@ public struct DeploymentPlan: Sendable {
         return lines + ["", "Activations are not counted."]
     }
 
-    /// Returns the bytes of a tensor without FP8 scales, if the weights do not keep their stored format.
+    /// Returns the bytes of a tensor without FP8 scales.
     func bytes(of tensor: ExpectedTensor) -> Int {
+        if let packedBytes { return packedBytes[tensor.name, default: 0] }
         if let bytes = weights.quantization?.packedBytes(of: tensor) { return bytes }
         let elements = tensor.shape.reduce(1, *)
         return switch tensor.role {
@@ -109,7 +110,7 @@ public struct DeploymentPlan: Sendable {
     private var linearSize: Int { weights == .fp8 ? 1 : 2 }
 
     /// The size of all weights in bytes.
-    var totalWeightBytes: Int { packedBytes ?? weightBytes.total }
+    var totalWeightBytes: Int { packedBytes.map { $0.values.reduce(0, +) } ?? weightBytes.total }
 
     /// The sizes of the weights by kind, if they do not keep their stored format.
     var weightBytes: WeightTally.Bytes {

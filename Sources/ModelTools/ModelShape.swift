@@ -6,9 +6,9 @@ import JSON
 public struct ModelShape: Sendable {
     /// The members of `config.json`, without `quantization_config`.
     let json: JSONObject
-    /// The size of the packed weights in bytes, from the headers of their files; `nil` for a shape without weights, and for
-    /// safetensors that are unquantized or FP8.
-    public private(set) var packedBytes: Int?
+    /// The size of each packed tensor in bytes by its full name, from the headers of the files; `nil` for a shape without weights,
+    /// and for safetensors that are unquantized or FP8.
+    public private(set) var packedBytes: [String: Int]?
     /// The shape, parsed and checked.
     public let config: ModelConfig
 
@@ -47,10 +47,10 @@ public struct ModelShape: Sendable {
         let files = try ModelFiles(url)
         guard files.gguf != nil else { return nil }
         let config = try files.modelConfig()
-        return ModelShape(config, packedBytes: try files.checkpoint(config).packedBytes)
+        return ModelShape(config, packedBytes: try files.checkpoint(config).packedBytes { $0 })
     }
 
-    private init(_ config: ModelConfig, packedBytes: Int) {
+    private init(_ config: ModelConfig, packedBytes: [String: Int]) {
         json = [:]
         self.config = config
         self.packedBytes = packedBytes
@@ -63,15 +63,15 @@ public struct ModelShape: Sendable {
         config = try ModelConfig(parsing: .object(json))
     }
 
-    /// Returns the size of the packed weights beside a `config.json` in bytes, if they exist and any matrix has a quantized
-    /// format other than FP8.
-    private static func quantizedBytes(_ folder: URL, _ config: ModelConfig) throws -> Int? {
+    /// Returns the size of each packed tensor beside a `config.json` in bytes, if they exist and any matrix has a quantized format
+    /// other than FP8.
+    private static func quantizedBytes(_ folder: URL, _ config: ModelConfig) throws -> [String: Int]? {
         let names = [StoredTensors.singleName, StoredTensors.indexName]
         guard names.contains(where: { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }),
             try QuantizationConfig(directory: folder) != nil
         else { return nil }
         let checkpoint = try ModelFiles(folder).checkpoint(config)
-        return checkpoint.hasQuantizedMatrices ? checkpoint.packedBytes : nil
+        return checkpoint.hasQuantizedMatrices ? checkpoint.packedBytes { $0 } : nil
     }
 
     private static func known(_ name: String) -> JSONObject? {

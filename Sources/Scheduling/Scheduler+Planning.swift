@@ -146,23 +146,32 @@ extension Scheduler {
 
     /// Returns the budget that remains after the decodes (rule 2).
     private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
-        var decodes = StepWork()
-        var decoding = 0
+        var (decodes, inFlight) = (StepWork(), StepWork())
         var mostUrgent = Int.max
         let most = mostDecodes
-        for id in running where decoding < most {
-            guard let state = sequences[id], state.remainingTokens == 1, !deferred.contains(id) else { continue }
-            decodes.add(state.scheduledTokens..<state.tokens, isDecode: true)
-            decoding += 1
+        for id in running {
+            guard let state = sequences[id], !deferred.contains(id) else { continue }
+            if state.remainingTokens == 1 {
+                if decodes.decodeTokens < most { decodes.add(state.scheduledTokens..<state.tokens, isDecode: true) }
+            } else if isInFlight(id), state.tokens - state.computedTokens == 1 {
+                if inFlight.decodeTokens < most { inFlight.add(state.computedTokens..<state.tokens, isDecode: true) }
+            } else {
+                continue
+            }
             mostUrgent = min(mostUrgent, state.parameters.priority)
         }
+        // If all decodes are in flight, they still wait for this step, because a stage computes one step at a time.
+        let streams = decodes.decodeTokens > 0 ? decodes : inFlight
+        let tokens = limits.maxBatchedTokens - decodes.decodeTokens
+        guard streams.decodeTokens > 0 else {
+            return PrefillBudget(tokens: min(tokens, stepTokens), time: nil, draftTime: nil, work: decodes)
+        }
         let demand = PrefillDemand(
-            decodes: decodes, decoding: decoding, waiting: decoding > 0 ? waitingSequences(notAfter: mostUrgent) : 0,
-            tokens: limits.maxBatchedTokens - decodes.decodeTokens)
+            decodes: streams, decoding: streams.decodeTokens, waiting: waitingSequences(notAfter: mostUrgent),
+            tokens: tokens)
         let time = demand.stepTime(limits.prefillPolicy, stepTimes)
         return PrefillBudget(
-            tokens: demand.tokens, time: time, draftTime: time.map { limits.prefillPolicy.draftTime(for: $0) },
-            work: decodes)
+            tokens: tokens, time: time, draftTime: time.map { limits.prefillPolicy.draftTime(for: $0) }, work: decodes)
     }
 
     /// Returns the number of sequences that prefill or may be admitted now, and whose priority value is at most `priority`: less

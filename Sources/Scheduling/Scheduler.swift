@@ -18,7 +18,7 @@
 ///    one that arrived first (the smaller id) ranks first. `running` is in order of rank.
 /// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens. While sequences decode, it also takes at most the time of
 ///    ``PrefillPolicy``, as predicted by ``StepTimeModel``. This time is always at least 1.5 times the time of the decodes alone,
-///    so that many decodes do not starve prefills.
+///    so that many decodes do not starve prefills. While none decodes, ``PrefillPipeline`` chooses the number of tokens.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
 /// 4. *Prefills* share the remaining budget, in chunks. The first in line is the first prefilling sequence by rank, or the next
 ///    waiting sequence if that one ranks before it. It computes a quarter of the step's prefill tokens, and at least `minimumChunk`
@@ -61,10 +61,19 @@ public struct Scheduler: Sendable {
     var waiting = WaitingQueue()
     var shares = TenantShares()
     var stepTimes: StepTimeModel
+    private var pipeline: PrefillPipeline
+    /// The maximum number of tokens of a step without decodes: fewer than `maxBatchedTokens` in a pipeline with few tokens to
+    /// compute.
+    private(set) var stepTokens: Int
     var counts = SchedulerStatistics()
     /// The maximum number of batches in flight (rule 12), at least 1. A value above 1 is useful only if the model runs several
     /// batches at once.
     public var maxBatchesInFlight = 1
+    /// The time of a step in all stages of the model, relative to its time in the slowest one (rule 2), at least 1.
+    public var overlap: Double {
+        get { pipeline.overlap }
+        set { pipeline.overlap = newValue }
+    }
     private var runs = RunEstimate()
     /// The deferred sequences of the last step.
     private var sequencesDeferred: Set<SequenceID> = []
@@ -81,6 +90,8 @@ public struct Scheduler: Sendable {
             "limits of 0 would let nothing run")
         self.limits = limits
         stepTimes = StepTimeModel(expertShare: limits.expertShare)
+        stepTokens = limits.maxBatchedTokens
+        pipeline = PrefillPipeline(expertShare: limits.expertShare)
         cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
     }
 
@@ -203,6 +214,7 @@ public struct Scheduler: Sendable {
         for id in sequencesDeferred.subtracting(deferred) { sequences[id]?.deferredSteps = 0 }
         for id in deferred { sequences[id]?.deferredSteps += 1 }
         sequencesDeferred = deferred
+        chooseStepTokens()
         plan(&batch, drafts: drafts, deferred: deferred)
         for scheduled in batch.sequences {
             batch.work.add(scheduled.tokens, isDecode: sequences[scheduled.id]?.isPrefill == false)
@@ -210,6 +222,23 @@ public struct Scheduler: Sendable {
             sequences[scheduled.id]?.batchesInFlight += 1
         }
         return batch
+    }
+
+    /// Chooses the size of steps without decodes. While batches are in flight, it does not become smaller: the largest of them
+    /// determines how long stages wait, and more steps would only read more weights. O(running + sequences that may still run).
+    private mutating func chooseStepTokens() {
+        guard overlap > 1 else {
+            stepTokens = limits.maxBatchedTokens
+            return
+        }
+        let waiting = waiting.prefix(limits.maxRunning - running.count, shares)
+        let tokens = (running + waiting).reduce(0) { sum, id in
+            guard let state = sequences[id] else { return sum }
+            let done = state.status == .running ? state.computedTokens : state.expectedHit
+            return sum + (state.tokens - done > 1 ? state.tokens - done : 0)
+        }
+        let chosen = pipeline.stepTokens(of: tokens, atMost: limits.maxBatchedTokens)
+        stepTokens = running.contains(where: isInFlight) ? max(stepTokens, chosen) : chosen
     }
 
     /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed. Sequences
@@ -249,8 +278,11 @@ public struct Scheduler: Sendable {
     }
 
     /// Records the time of a step with `work`, including sampling.
-    public mutating func observe(_ work: StepWork, took time: Duration) {
+    ///
+    /// - Parameter compute: The time in all stages together, without waits, if the model has several.
+    public mutating func observe(_ work: StepWork, took time: Duration, computing compute: Duration? = nil) {
         stepTimes.observe(work, took: time)
+        if let compute { pipeline.observe(work, took: compute) }
         runs.observe(work, took: time)
     }
 
@@ -302,6 +334,11 @@ public struct Scheduler: Sendable {
     public mutating func abort(_ id: SequenceID) {
         counts.wastedTokens += UInt64(sequences[id]?.work ?? 0)
         finish(id)
+    }
+
+    /// Whether a sequence has computed its prompt. O(running).
+    public var isDecoding: Bool {
+        running.contains { id in sequences[id].map { $0.tokens - $0.computedTokens <= 1 } ?? false }
     }
 
     /// Returns whether a batch that has not yet advanced computes tokens of the sequence.

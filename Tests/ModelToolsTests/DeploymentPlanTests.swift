@@ -63,6 +63,20 @@ import Testing
         #expect((plan.totalWeightBytes - 2...plan.totalWeightBytes).contains(hosts))
     }
 
+    /// Layers of a Q4_K_M file have tensors of different formats.
+    @Test(arguments: ["gguf_q4_k_m/model.gguf", "ct_w4a16_g128"])
+    func `hosts of a stored quantized model have what its tensors take`(name: String) throws {
+        let model = Fixtures.root.appending(path: "low-bit/model/\(name)")
+        let plan = try DeploymentPlan(
+            shape: ModelShape(model.path), context: 256, sequences: 1, weights: nil, cacheType: .bf16)
+        let checkpoint = try ModelFiles(model).checkpoint(plan.config)
+        #expect(plan.totalWeightBytes == checkpoint.packedBytes)
+        let planner = StagePlanner(checkpoint, config: plan.config)
+        let hosts = try plan.hostPlans(hosts: 2)
+        #expect(hosts.count == 2)
+        for host in hosts { #expect(host.weights == planner.bytes(of: host.stage)) }
+    }
+
     @Test(arguments: [(0, 1), (1, 0), (1 << 31, 1), (1, 1 << 21)] as [(Int, Int)])
     func `numbers outside their ranges are refused`(context: Int, sequences: Int) throws {
         let shape = try ModelShape("large")

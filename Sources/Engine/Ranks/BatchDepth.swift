@@ -31,9 +31,12 @@ struct BatchDepth {
     }
 
     /// Returns a number in 1...`stages` + 1, or `stages` before the first step.
-    func value(stages: Int) -> Int {
-        guard let slowest = means.max(), slowest > 0 else { return stages }
-        let round = (means.reduce(messages, +) / slowest).rounded()
-        return Int(min(max(round, 1), Double(stages + 1)))
+    func value(stages: Int) -> Int { Int(overlap(stages: stages).rounded()) }
+
+    /// Returns the time of all stages and messages divided by that of the slowest stage, in 1...`stages` + 1, or `stages` before the
+    /// first step.
+    func overlap(stages: Int) -> Double {
+        guard let slowest = means.max(), slowest > 0 else { return Double(stages) }
+        return min(max(means.reduce(messages, +) / slowest, 1), Double(stages + 1))
     }
 }

@@ -35,6 +35,33 @@ extension EngineThread {
         }
     }
 
+    /// Chooses the number of batches among which decodes are divided, by the times of the stages.
+    func chooseBatches() {
+        guard let ring else { return }
+        let ranks = ring.group.ranks
+        scheduler.maxBatchesInFlight = batchesInFlight ?? depth.value(stages: ranks)
+        scheduler.overlap = batchesInFlight == 1 ? 1 : depth.overlap(stages: ranks)
+        totals.batchesInFlight = mostBegun
+    }
+
+    /// The number of steps that may be in flight now. If no sequence decodes, it is at least the number of stages. More steps in
+    /// flight would make decodes read more experts, but the chunks of prompts are the same.
+    var mostBegun: Int {
+        let batches = scheduler.maxBatchesInFlight
+        guard let ring, batchesInFlight == nil, !scheduler.isDecoding else { return batches }
+        return max(batches, ring.group.ranks)
+    }
+
+    /// Records the times of the stages in the step that ends. Returns their sum, or `nil` if one process has the whole model.
+    ///
+    /// - Parameter end: The time to end the step, from the start of the wait for its reply to the report.
+    func observeStages(endingTook end: Duration) -> Duration? {
+        guard let ring else { return nil }
+        let times = ring.stageTimes(endingTook: end)
+        depth.observe(times, messages: ring.lastMessageTime)
+        return times.reduce(.zero, +)
+    }
+
     /// Starts a step: runs the embeddings and this rank's layers. Returns their time.
     func begin(_ batch: ForwardBatch) throws(RankFailure) -> Duration {
         let begin = clock.now
@@ -42,6 +69,12 @@ extension EngineThread {
         let compute = clock.now - begin
         try ring?.begin(batch, rows: transformer.residual(rows: batch.tokens.count), compute: compute)
         return compute
+    }
+
+    /// Waits for the reply to the first of the steps that have begun, or for commands. Returns false if there are commands.
+    func waitForReply() throws(RankFailure) -> Bool {
+        guard let ring, !begun.isEmpty else { return true }
+        return try ring.waitForReply { mailbox.hasNews }
     }
 
     /// Ends the first of the steps that have begun. Returns its logits, as `Transformer.forward` does.

@@ -42,13 +42,16 @@ struct RankAgreement {
         hellos.map { hello in hellos.count { $0.machine == hello.machine } }
     }
 
-    /// Whether each rank shares CPUs with another rank on its machine. Such ranks must not pin their threads.
-    var sharesCPUs: [Bool] {
+    /// The share of its CPUs that each rank uses. Ranks of one machine that may use the same CPUs divide them. `nil` if a rank
+    /// shares only some of its CPUs with another rank.
+    var cpuShares: [CPUShare?] {
         hellos.indices.map { rank in
-            hellos.indices.contains { other in
-                other != rank && hellos[other].machine == hellos[rank].machine
+            let sharing = hellos.indices.filter { other in
+                hellos[other].machine == hellos[rank].machine
                     && !Set(hellos[other].cpus).isDisjoint(with: hellos[rank].cpus)
             }
+            guard sharing.allSatisfy({ hellos[$0].cpus == hellos[rank].cpus }) else { return nil }
+            return CPUShare(index: sharing.firstIndex(of: rank) ?? 0, count: max(sharing.count, 1))
         }
     }
 

@@ -36,8 +36,8 @@ struct RankAssembly {
     /// The kernels that all CPUs support, or `nil` to use the kernels chosen before.
     var kernelSet: KernelSet? { terms.kernelSet.flatMap(KernelSet.init) }
 
-    /// Whether another rank may use the same CPUs.
-    var sharesCPUs: Bool { terms.sharesCPUs[group.rank] }
+    /// This rank's share of its CPUs, or `nil` if another rank may use some of them.
+    var cpuShare: CPUShare? { terms.cpuShares[group.rank] }
 
     /// This rank's share of the memory that is currently free.
     var freeMemory: Int {
@@ -144,6 +144,6 @@ struct RankAssembly {
             layerCounts: try agreement.layerCounts(planner, given: options.stageLayers),
             kernelSet: options.kernels == nil ? agreement.kernelSet : nil, hosts: hellos.map(\.host),
             ranksOnMachine: agreement.ranksOnMachine, ranksInGroup: agreement.ranksInGroup,
-            sharesCPUs: agreement.sharesCPUs)
+            cpuShares: agreement.cpuShares)
     }
 }

@@ -2,9 +2,6 @@ import Foundation
 
 /// A rank's view of all ranks, with which it waits for their messages and agrees with them at start. Used on one thread.
 package final class RankGroup {
-    /// How long a wait spins before it sleeps.
-    private static let spinning = Duration.microseconds(300)
-    private static let naps = Duration.microseconds(50)...Duration.microseconds(500)
     /// How much longer than ``timeout`` the bell may take to notice that a rank does not respond.
     private static let bellTime = Duration.seconds(1)
 
@@ -12,6 +9,7 @@ package final class RankGroup {
     /// How long rank 0 waits for the reply to a step, or `nil` for no limit.
     let timeout: Duration?
     private let clock = ContinuousClock()
+    private var arrival = ArrivalForecast()
 
     init(_ transport: any RankTransport, timeout: Duration?) {
         self.transport = transport
@@ -31,16 +29,31 @@ package final class RankGroup {
     /// - Parameters:
     ///   - limit: The maximum size of the message in bytes.
     func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8] {
-        try wait { () throws(RankFailure) in try transport.receive(from: rank, atMost: limit) }
+        let begin = clock.now
+        defer { arrival.observe(clock.now - begin) }
+        return try wait(for: arrival) { () throws(RankFailure) in try transport.receive(from: rank, atMost: limit) }
     }
 
     /// Waits for the reply of the last rank to a step, for at most ``timeout`` plus the time that the bell needs, so that the error
     /// can name a rank that does not respond.
-    func receiveReply(atMost limit: Int) throws(RankFailure) -> [UInt8] {
+    ///
+    /// - Parameters:
+    ///   - waited: The time of earlier waits for this reply.
+    ///   - isInterrupted: A function that returns whether to stop waiting.
+    /// - Returns: The reply, or `nil` if the wait was interrupted.
+    func receiveReply(
+        atMost limit: Int, waited: Duration, unless isInterrupted: () -> Bool
+    ) throws(RankFailure) -> [UInt8]? {
+        let begin = clock.now - waited
         let failure = timeout.map { RankFailure.noReply(seconds: $0 / .seconds(1)) }
-        return try wait(failing: failure, after: timeout.map { $0 + Self.bellTime }) { () throws(RankFailure) in
-            try transport.receive(from: ranks - 1, atMost: limit)
+        let reply = try wait(
+            since: begin, for: arrival, failing: failure, after: timeout.map { $0 + Self.bellTime }
+        ) { () throws(RankFailure) -> [UInt8]?? in
+            if let reply = try transport.receive(from: ranks - 1, atMost: limit) { return reply }
+            return isInterrupted() ? .some(nil) : nil
         }
+        if reply != nil { arrival.observe(clock.now - begin) }
+        return reply
     }
 
     /// Waits until all messages have been sent.
@@ -50,19 +63,20 @@ package final class RankGroup {
         }
     }
 
-    /// Calls `body` until it returns a value, or throws `failure` after a time limit.
+    /// Calls `body` until it returns a value, or throws `failure` after a time limit. Sleeps in between, except when the value is
+    /// expected.
     private func wait<Result>(
+        since start: ContinuousClock.Instant? = nil, for arrival: ArrivalForecast = ArrivalForecast(),
         failing failure: RankFailure? = nil, after limit: Duration? = nil, _ body: () throws(RankFailure) -> Result?
     ) throws(RankFailure) -> Result {
-        let start = clock.now
+        let start = start ?? clock.now
         while true {
             _ = transport.progress()
             if let result = try body() { return result }
             let elapsed = clock.now - start
-            guard elapsed > Self.spinning else { continue }
+            guard let nap = arrival.nap(after: elapsed) else { continue }
             try check()
             if let failure, let limit, elapsed > limit { throw failure }
-            let nap = min(max(elapsed / 32, Self.naps.lowerBound), Self.naps.upperBound)
             usleep(UInt32(nap / .microseconds(1)))
         }
     }

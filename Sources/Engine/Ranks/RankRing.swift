@@ -22,8 +22,12 @@ final class RankRing {
     private var loneStart: (step: UInt64, time: ContinuousClock.Instant)?
     /// The time of the last step's messages, if no other step was in flight.
     private(set) var lastMessageTime: Duration?
-    /// The time of the wait for the last reply.
+    /// The time that the last call of ``complete(_:)`` waited.
     private(set) var lastWait = Duration.zero
+    /// The reply to the first of the steps in flight, if it has arrived.
+    private var arrived: [UInt8]?
+    /// The time of all waits for this reply so far, and that of the last one.
+    private var waits = (total: Duration.zero, last: Duration.zero)
 
     init(_ group: RankGroup, bounds: StepBounds) {
         self.group = group
@@ -46,20 +50,34 @@ final class RankRing {
         started += 1
     }
 
+    /// Waits until the reply to the first of the steps in flight has arrived, or until `isInterrupted` returns true. Returns
+    /// whether it has arrived.
+    func waitForReply(unless isInterrupted: () -> Bool) throws(RankFailure) -> Bool {
+        guard arrived == nil else { return true }
+        let begin = clock.now
+        arrived = try group.receiveReply(
+            atMost: bounds.bytes(ranks: group.ranks), waited: waits.total, unless: isInterrupted)
+        waits.last = clock.now - begin
+        waits.total += waits.last
+        return arrived != nil
+    }
+
     /// Waits for the reply to the first of the steps in flight.
     func complete(_ batch: ForwardBatch) throws(RankFailure) -> StepReply {
         let begin = clock.now
         let last = group.ranks - 1
-        let bytes = try group.receiveReply(atMost: bounds.bytes(ranks: group.ranks))
+        _ = try waitForReply { false }
+        lastWait = clock.now - begin
+        defer { (arrived, waits) = (nil, (.zero, .zero)) }
+        let bytes = arrived ?? []
         let reply = try group.read(bytes, from: last) { (reader) throws(RankMessageError) -> StepReply? in
             guard try RankMessage.read(&reader) == .reply else { return nil }
             return try StepReply(
                 bytes, number: completed, rows: batch.finalRows.count, ranks: group.ranks, hiddenSize: hiddenSize)
         }
-        lastWait = clock.now - begin
         lastMessageTime = nil
         // Without a wait, the reply may have arrived earlier.
-        if let loneStart, loneStart.step == completed, lastWait > Self.shortWait {
+        if let loneStart, loneStart.step == completed, waits.last > Self.shortWait {
             let compute = reply.times.dropFirst().reduce(0) { $0 + Double($1.compute) }
             lastMessageTime = clock.now - loneStart.time - .seconds(compute / 1e9)
         }
@@ -69,7 +87,7 @@ final class RankRing {
             totals[rank].compute += .nanoseconds(Int64(clamping: time.compute))
             totals[rank].wait += .nanoseconds(Int64(clamping: time.wait))
         }
-        totals[0].wait += lastWait
+        totals[0].wait += waits.total
         return reply
     }
 

@@ -10,8 +10,8 @@ package struct RankTerms: Equatable {
     var ranksOnMachine: [Int]
     /// The number of these ranks in the control group of each rank, which share its limit.
     var ranksInGroup: [Int]
-    /// Whether each rank shares CPUs with another rank.
-    var sharesCPUs: [Bool]
+    /// The share of its CPUs that each rank uses, or `nil` if they cannot be divided.
+    var cpuShares: [CPUShare?]
 
     package var bytes: [UInt8] {
         var writer = RankWriter()
@@ -20,7 +20,8 @@ package struct RankTerms: Equatable {
             writer.add(UInt32(layerCounts[rank]))
             writer.add(UInt32(ranksOnMachine[rank]))
             writer.add(UInt32(ranksInGroup[rank]))
-            writer.add(UInt32(sharesCPUs[rank] ? 1 : 0))
+            writer.add(UInt32(cpuShares[rank]?.count ?? 0))
+            writer.add(UInt32(cpuShares[rank]?.index ?? 0))
             writer.add(hosts[rank])
         }
         writer.add(kernelSet ?? "")
@@ -29,14 +30,14 @@ package struct RankTerms: Equatable {
 
     init(
         layerCounts: [Int], kernelSet: String?, hosts: [String], ranksOnMachine: [Int], ranksInGroup: [Int],
-        sharesCPUs: [Bool]
+        cpuShares: [CPUShare?]
     ) {
         self.layerCounts = layerCounts
         self.kernelSet = kernelSet
         self.hosts = hosts
         self.ranksOnMachine = ranksOnMachine
         self.ranksInGroup = ranksInGroup
-        self.sharesCPUs = sharesCPUs
+        self.cpuShares = cpuShares
     }
 
     /// - Parameters:
@@ -44,12 +45,14 @@ package struct RankTerms: Equatable {
     ///   - layers: The number of layers of the model.
     package init(_ bytes: [UInt8], ranks: Int, layers: Int) throws(RankMessageError) {
         var reader = RankReader(bytes)
-        (layerCounts, hosts, ranksOnMachine, ranksInGroup, sharesCPUs) = ([], [], [], [], [])
+        (layerCounts, hosts, ranksOnMachine, ranksInGroup, cpuShares) = ([], [], [], [], [])
         for _ in 0..<(try reader.count(in: ranks...ranks, "the number of ranks")) {
             layerCounts.append(try reader.count(in: 1...layers, "a number of layers"))
             ranksOnMachine.append(try reader.count(in: 1...ranks, "a number of ranks"))
             ranksInGroup.append(try reader.count(in: 1...ranks, "a number of ranks"))
-            sharesCPUs.append(try reader.count(in: 0...1, "whether CPUs are shared") == 1)
+            let shares = try reader.count(in: 0...ranks, "the number of shares of CPUs")
+            let index = try reader.count(in: 0...max(shares - 1, 0), "the number of a share")
+            cpuShares.append(shares == 0 ? nil : CPUShare(index: index, count: shares))
             hosts.append(try reader.text(atMost: 1024))
         }
         guard layerCounts.reduce(0, +) == layers else {

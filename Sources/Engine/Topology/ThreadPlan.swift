@@ -21,15 +21,21 @@ package struct ThreadPlan: Sendable, Equatable {
     ///     move threads, so they are pinned only to explicitly requested CPUs.
     ///   - threads: The requested number of threads. More than one per CPU is not useful.
     ///   - cpus: The requested CPUs, which are a subset of those of the topology. Without `threads`, each gets a thread.
+    ///   - share: The part of these CPUs that is used if other processes have the other parts. With fewer cores than parts, all are
+    ///     used, and threads are not pinned.
     ///   - pins: Whether threads may be pinned.
     ///   - numa: Whether weights may be divided among nodes.
     init(
-        _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true,
-        numa: EngineOptions.NUMA = .auto
+        _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil,
+        share: CPUShare = .whole, pins: Bool = true, numa: EngineOptions.NUMA = .auto
     ) {
-        let usable = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
-        self.threads = threads ?? Self.available(cpus: cpus == nil ? topology.cores : usable.count, quota: quota)
-        let isPinned = pins && (quota == nil || cpus != nil) && self.threads <= usable.count
+        let all = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
+        let part = share.part(of: all)
+        let usable = part ?? all
+        self.threads =
+            threads
+            ?? Self.available(cpus: cpus == nil ? Set(usable.map(\.core)).count : usable.count, quota: quota)
+        let isPinned = pins && part != nil && (quota == nil || cpus != nil) && self.threads <= usable.count
         // The threads of a node have adjacent numbers, because neighbors share signals and take work from each other first.
         let pinned = isPinned ? Self.byNode(usable.prefix(self.threads)) : []
         pinnedCPUs = pinned.map(\.number)
@@ -62,7 +68,8 @@ extension ThreadPlan {
     ///
     /// - Throws: `EngineError.unsupported` if the process may not use all of `cpus`.
     static func ofMachine(
-        threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true, numa: EngineOptions.NUMA = .auto
+        threads: Int? = nil, cpus: CPUList? = nil, share: CPUShare = .whole, pins: Bool = true,
+        numa: EngineOptions.NUMA = .auto
     )
         throws(EngineError) -> Self
     {
@@ -71,8 +78,8 @@ extension ThreadPlan {
             throw .unsupported("--cpus \(cpus): this process may only use the CPUs \(allowed)")
         }
         return Self(
-            CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, pins: pins,
-            numa: numa)
+            CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, share: share,
+            pins: pins, numa: numa)
     }
 
     /// The default number of threads on this machine.

@@ -89,12 +89,17 @@ import Testing
         }
     }
 
-    @Test func `ranks of one machine share CPUs that both may use`() {
-        let agreement = RankAgreement(hellos: [
-            Self.hello("a", machine: "1", cpus: [0, 1]), Self.hello("b", machine: "1", cpus: [2, 3]),
-            Self.hello("c", machine: "1", cpus: [3, 4]), Self.hello("d", machine: "2", cpus: [0, 1]),
-        ])
-        #expect(agreement.sharesCPUs == [false, true, true, false])
+    @Test func `ranks of one machine divide the CPUs that all of them may use`() {
+        func shares(_ cpus: [[Int]]) -> [CPUShare?] {
+            let hellos = cpus.map { Self.hello("a", machine: "1", cpus: $0) }
+            return RankAgreement(hellos: hellos + [Self.hello("b", machine: "2", cpus: [0, 1])]).cpuShares
+        }
+        let first = CPUShare(index: 0, count: 2)
+        let second = CPUShare(index: 1, count: 2)
+        #expect(shares([[0, 1], [2, 3]]) == [.whole, .whole, .whole])
+        #expect(shares([[0, 1], [2, 3], [0, 1]]) == [first, .whole, second, .whole])
+        // Overlapping sets cannot be divided.
+        #expect(shares([[0, 1], [2, 3], [3, 4]]) == [.whole, nil, nil, .whole])
     }
 
     @Test func `hellos and terms are read as they were written, and no part of them is`() throws {
@@ -102,7 +107,7 @@ import Testing
         #expect(try RankHello(hello.bytes) == hello)
         let terms = RankTerms(
             layerCounts: [3, 4], kernelSet: "avx2", hosts: ["a", "b"], ranksOnMachine: [1, 2], ranksInGroup: [2, 1],
-            sharesCPUs: [true, false])
+            cpuShares: [CPUShare(index: 1, count: 2), nil])
         #expect(try RankTerms(terms.bytes, ranks: 2, layers: 7) == terms)
         for count in 0..<hello.bytes.count {
             #expect(throws: RankMessageError.self) { try RankHello(Array(hello.bytes.prefix(count))) }

@@ -158,6 +158,29 @@ struct ThreadPlanTests {
     }
 
     @Test
+    func `processes that share CPUs have threads on different cores`() throws {
+        func plans(_ topology: CPUTopology, _ count: Int, threads: Int? = nil, cpus: CPUList? = nil) -> [ThreadPlan] {
+            (0..<count).map {
+                ThreadPlan(topology, threads: threads, cpus: cpus, share: CPUShare(index: $0, count: count))
+            }
+        }
+        // A package each.
+        let xeon = try xeon().topology("0-15")
+        #expect(plans(xeon, 2).map(\.pinnedCPUs) == [[0, 2, 4, 6], [1, 3, 5, 7]])
+        #expect(plans(xeon, 2, threads: 1).map(\.pinnedCPUs) == [[0], [1]])
+        // Second hardware threads belong to the process that has the core.
+        #expect(plans(xeon, 2, threads: 6).map(\.pinnedCPUs) == [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]])
+        #expect(plans(xeon, 2, cpus: CPUList("0,2,8")).map(\.pinnedCPUs) == [[0, 8], [2]])
+        // Three processes on two packages.
+        #expect(plans(xeon, 3).map { $0.pinnedCPUs.sorted() } == [[0, 3, 6], [1, 4, 7], [2, 5]])
+        // Each has a performance core.
+        #expect(plans(try desktop().topology("0-7"), 2).map(\.pinnedCPUs) == [[0, 4, 6], [2, 5, 7]])
+        // More processes than cores, or more threads than the part has.
+        for plan in plans(xeon, 9) { #expect(plan.threads == 8 && plan.pinnedCPUs.isEmpty) }
+        for plan in plans(xeon, 2, threads: 9) { #expect(plan.threads == 9 && plan.pinnedCPUs.isEmpty) }
+    }
+
+    @Test
     func `threads are not pinned if the caller does not want it`() throws {
         #expect(ThreadPlan(try FakeSystem().topology("0-3"), pins: false).pinnedCPUs.isEmpty)
     }
