@@ -155,10 +155,15 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Returns the size of the next tile, such that all tiles have nearly equal sizes. The latency of the chains would limit a
-    /// small last tile.
+    /// Returns the size of the next tile, at most 5 or 8, such that all tiles have nearly equal sizes. The latency of the chains
+    /// would limit a small last tile.
     @inline(__always)
     private func tileSize(_ left: Int, _ most: Int) -> Int {
+        if most == 5 {
+            // The next tile would wait for a division. The digits are the sizes for 16 tokens down to one.
+            let sizes: UInt64 = 0x4555_4455_4435_4321
+            return left > 16 ? 5 : Int(truncatingIfNeeded: sizes &>> UInt64(truncatingIfNeeded: left * 4 - 4) & 15)
+        }
         let tiles = (left + most - 1) / most
         return (left + tiles - 1) / tiles
     }

@@ -65,9 +65,10 @@ extension IntegerCodes {
         let endBlock = arguments.firstBlock + arguments.blocks
         let hasPanels = arguments.tokens >= panelTokens
         // Computes as many tokens at a time as the L2 cache can hold together with some blocks of weights.
+        let most = product.layout.bytes * chunkTokens <= 768 &<< 10 ? chunkTokens : chunkTokens / 2
         var token = 0
         while token < arguments.tokens {
-            let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
+            let end = token + most < arguments.tokens ? token + most : arguments.tokens
             var block = arguments.firstBlock
             while block < endBlock {
                 // Two blocks of a panel are computed at once, so that a number of x is loaded once for both.
@@ -229,8 +230,10 @@ extension IntegerCodes {
             // A segment of 128 columns.
             let end = column + 128 < last ? column + 128 : last
             var firstGroup = group
-            let firstSum = product.layout.sumsOffset + column &>> 7 * 64 + product.firstSum * 4
+            let segmentSums = product.layout.sumsOffset + column &>> 7 * 64
+            let firstSum = segmentSums + product.firstSum * 4
             var sumPlace = firstSum
+            if isPanel { product.setSums(offsets, tokens: tokens, terms: terms, segmentSums, memory) }
             var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
             while column < end {
                 if !isPanel && column & product.sectionMask == 0 { cursor += product.headerBytes }
@@ -240,15 +243,24 @@ extension IntegerCodes {
                 var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var t = 0
-                while t < count {
-                    let sums = x + offsets[unchecked: t % tokens] + sumPlace
-                    let factor = product.hasZeroPoints ? memory.headers(t / tokens).zeroPoints(group) : offset
-                    l[unchecked: t] = factor &* SIMD16(repeating: sums.load(as: Int32.self))
-                    if terms > 2 {
-                        let upper = sums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
-                        g[unchecked: t] = factor &* SIMD16(repeating: upper)
+                if isPanel && product.storesCorrections {
+                    while t < count {
+                        let sums = memory.sums(t % tokens)
+                        l[unchecked: t] = sums.correction(sumPlace - segmentSums)
+                        if terms > 2 { g[unchecked: t] = sums.upperCorrection(sumPlace - segmentSums) }
+                        t += 1
                     }
-                    t += 1
+                } else {
+                    while t < count {
+                        let sums = x + offsets[unchecked: t % tokens] + sumPlace
+                        let factor = product.hasZeroPoints ? memory.headers(t / tokens).zeroPoints(group) : offset
+                        l[unchecked: t] = factor &* SIMD16(repeating: sums.load(as: Int32.self))
+                        if terms > 2 {
+                            let upper = sums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                            g[unchecked: t] = factor &* SIMD16(repeating: upper)
+                        }
+                        t += 1
+                    }
                 }
                 add(
                     cursor, blockBytes: lineBytes, blocks, columns: runColumns, x: x + column,
@@ -280,15 +292,12 @@ extension IntegerCodes {
                 while firstGroup < group {
                     t = 0
                     while t < count {
-                        let sums = x + offsets[unchecked: t % tokens] + sumPlace
-                        var sum = floatLanes(SIMD16(repeating: sums.load(as: Int32.self)))
-                        if terms > 2 {
-                            let upper = sums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
-                            sum = multiplyAdd(
-                                floatLanes(SIMD16(repeating: upper)), SIMD16<Float>(repeating: 65536), sum)
-                        }
+                        let factor =
+                            isPanel
+                            ? memory.sums(t % tokens).sum(sumPlace - segmentSums)
+                            : product.sum(x + offsets[unchecked: t % tokens] + sumPlace, terms: terms)
                         minima[unchecked: t] = multiplyAdd(
-                            memory.headers(t / tokens).minimum(firstGroup), sum, minima[unchecked: t])
+                            memory.headers(t / tokens).minimum(firstGroup), factor, minima[unchecked: t])
                         t += 1
                     }
                     firstGroup += 1
@@ -345,7 +354,9 @@ private struct QuantizedProduct {
     let hasMinima: Bool
     let hasZeroPoints: Bool
     let offset: Int32
-    /// The index of the first sum over as many columns as a run has.
+    /// Whether a tile stores the corrections by the offset for all groups of a segment. This pays if the groups are many.
+    let storesCorrections: Bool
+    /// The index of the first sum of a segment over as many columns as a run has.
     let firstSum: Int
     /// The unit of the codes' integers and of the decoded scales, a power of two.
     let unit: Float
@@ -371,6 +382,7 @@ private struct QuantizedProduct {
         hasMinima = minima == .float16 || minima == .uint8
         offset = format.codes.offset
         hasZeroPoints = minima == .zeroPoint
+        storesCorrections = runColumns <= 32 && !hasZeroPoints
         firstSum = runColumns == 16 ? 0 : runColumns == 32 ? 8 : runColumns == 64 ? 12 : 14
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }
@@ -382,6 +394,40 @@ private struct QuantizedProduct {
             cursor, columns: (column + 256 < columns ? column + 256 : columns) - column, headers, scales: scaleKind,
             minima: minima, hasSuperBlocks: hasSuperBlocks, groupShift: groupShift, sectionMask: sectionMask,
             sectionBytes: sectionBytes, headerBytes: headerBytes)
+    }
+
+    /// Returns a sum of x in all lanes.
+    @inline(__always)
+    func sum(_ sums: UnsafeRawPointer, terms: Int) -> SIMD16<Float> {
+        let low = floatLanes(SIMD16(repeating: sums.load(as: Int32.self)))
+        guard terms > 2 else { return low }
+        let upper = SIMD16<Int32>(repeating: sums.load(fromByteOffset: layout.sumsBytes, as: Int32.self))
+        return multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), low)
+    }
+
+    /// Stores the corrections by the offset and the sums of x for a segment, for all tokens of a tile.
+    @inline(__always)
+    func setSums<let count: Int>(
+        _ offsets: InlineArray<count, Int>, tokens: Int, terms: Int, _ segmentSums: Int, _ memory: TileMemory
+    ) {
+        guard storesCorrections || hasMinima else { return }
+        let factor = SIMD16<Int32>(repeating: 0 &- offset)
+        let sums = arguments.x + segmentSums
+        var t = 0
+        while t < tokens {
+            let sums = sums + offsets[unchecked: t]
+            let low = sums.loadUnaligned(as: SIMD16<Int32>.self)
+            let upper = terms > 2 ? (sums + layout.sumsBytes).loadUnaligned(as: SIMD16<Int32>.self) : .zero
+            let target = memory.sums(t)
+            target.setCorrections(low &* factor)
+            if terms > 2 { target.setUpperCorrections(upper &* factor) }
+            if hasMinima {
+                let float = floatLanes(low)
+                target.setSums(
+                    terms > 2 ? multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), float) : float)
+            }
+            t += 1
+        }
     }
 
     /// Returns the results of the rows from their sums.

@@ -18,50 +18,49 @@ extension Kernels {
                 of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
             cursor += 64
         }
-        var start = 0
-        var target = headers
-        while start < columns {
-            if headerBytes > 0 { prefetch(cursor + ahead) }
-            if headerBytes > 64 { prefetch(cursor + ahead + 64) }
-            let minimumBytes = cursor + (minima == .uint8 ? 32 : headerBytes - 64)
-            var group = 0
-            while group &<< groupShift <= sectionMask {
-                target.storeBytes(of: scales(kind, cursor, group), as: SIMD16<Float>.self)
-                switch minima {
-                case .none: break
-                case .zeroPoint:
-                    target.storeBytes(
-                        of: SIMD16<Int32>.zero &- byteLanes(minimumBytes + group * 16), toByteOffset: 1024,
-                        as: SIMD16<Int32>.self)
-                case .uint8:
-                    target.storeBytes(
-                        of: floatLanes(byteLanes(minimumBytes + group * 16)), toByteOffset: 1024,
-                        as: SIMD16<Float>.self)
-                case .float16:
-                    target.storeBytes(
-                        of: float16Lanes(minimumBytes + group * 32), toByteOffset: 1024, as: SIMD16<Float>.self)
-                }
-                target += 64
-                group += 1
-            }
-            cursor += sectionBytes
-            start += sectionMask + 1
+        let sections = (columns + sectionMask) &>> (sectionMask + 1).trailingZeroBitCount
+        let groups = (sectionMask + 1) &>> groupShift
+        var section = 0
+        while section < sections && headerBytes > 0 {
+            prefetch(cursor + section * sectionBytes + ahead)
+            if headerBytes > 64 { prefetch(cursor + section * sectionBytes + ahead + 64) }
+            section += 1
         }
-    }
-
-    @inline(__always)
-    private static func scales(
-        _ kind: QuantizedFormat.Scales, _ header: UnsafeRawPointer, _ group: Int
-    ) -> SIMD16<Float> {
+        // Each format has its own loop over all groups.
+        @inline(__always)
+        func store(_ first: UnsafeRawPointer, _ target: TileMemory, _ value: (UnsafeRawPointer, Int) -> SIMD16<Float>) {
+            var (header, target) = (first, target)
+            var section = 0
+            while section < sections {
+                var group = 0
+                while group < groups {
+                    target.storeBytes(of: value(header, group), as: SIMD16<Float>.self)
+                    target += 64
+                    group += 1
+                }
+                header += sectionBytes
+                section += 1
+            }
+        }
         switch kind {
-        case .none: SIMD16(repeating: 1)
-        case .float16: float16Lanes(header + group * 32)
-        case .bfloat16: bfloat16Lanes(header + group * 32)
-        case .float32: load16(header.assumingMemoryBound(to: Float.self), group * 16)
-        case .float8: float8Lanes(header + group * 16)
-        case .exponent: exponentLanes(header + group * 16)
-        case .uint8: floatLanes(byteLanes(header + group * 16))
-        case .int8: floatLanes(signedByteLanes(header + group * 16))
+        case .none: store(cursor, headers) { _, _ in SIMD16(repeating: 1) }
+        case .float16: store(cursor, headers) { float16Lanes($0 + $1 * 32) }
+        case .bfloat16: store(cursor, headers) { bfloat16Lanes($0 + $1 * 32) }
+        case .float32: store(cursor, headers) { load16($0.assumingMemoryBound(to: Float.self), $1 * 16) }
+        case .float8: store(cursor, headers) { float8Lanes($0 + $1 * 16) }
+        case .exponent: store(cursor, headers) { exponentLanes($0 + $1 * 16) }
+        case .uint8: store(cursor, headers) { floatLanes(byteLanes($0 + $1 * 16)) }
+        case .int8: store(cursor, headers) { floatLanes(signedByteLanes($0 + $1 * 16)) }
+        }
+        let minimumBytes = cursor + (minima == .uint8 ? 32 : headerBytes - 64)
+        switch minima {
+        case .none: break
+        case .zeroPoint:
+            store(minimumBytes, headers + 1024) {
+                unsafeBitCast(SIMD16<Int32>.zero &- byteLanes($0 + $1 * 16), to: SIMD16<Float>.self)
+            }
+        case .uint8: store(minimumBytes, headers + 1024) { floatLanes(byteLanes($0 + $1 * 16)) }
+        case .float16: store(minimumBytes, headers + 1024) { float16Lanes($0 + $1 * 32) }
         }
     }
 }

@@ -1,8 +1,10 @@
-/// The memory that tiles of a product share for up to 256 columns of up to two blocks of rows and 64 tokens:
+/// The memory that tiles of a product share for up to 256 columns of up to two blocks of rows and ``chunkTokens`` tokens:
 ///
 ///     for each block, 2176 bytes:  16 groups of scales; 16 of minima or of negated zero points; superscales; superminima
 ///     for each token, 128 bytes:   the totals of the 16 rows of each block
-///     for each block, 4096 bytes:  codes of 8 bits, four columns of 16 rows in a line (only for panels)
+///     only for panels:
+///     for each block, 4096 bytes:  codes of 8 bits, four columns of 16 rows in a line
+///     for each token of a tile, 192 bytes:  corrections by the offset, and sums of x, for a segment
 ///
 /// It is a pointer, because a struct of the module would come with code that modules share.
 typealias TileMemory = UnsafeMutableRawPointer
@@ -11,9 +13,13 @@ typealias TileMemory = UnsafeMutableRawPointer
 @inline(__always)
 var ahead: Int { 8192 }
 
+/// The maximum number of tokens that share a decoding.
+@inline(__always)
+var chunkTokens: Int { 128 }
+
 /// The number of bytes for the maximum number of tokens.
 @inline(__always)
-var tileMemoryBytes: Int { 4352 + 64 * 128 + 2 * 4096 }
+var tileMemoryBytes: Int { 4352 + chunkTokens * 128 + 2 * 4096 + 8 * 192 }
 
 extension TileMemory {
     /// Returns the decoded scales and minima of a block.
@@ -59,5 +65,38 @@ extension TileMemory {
 
     /// Returns the decoded codes of a block.
     @inline(__always)
-    func panel(_ block: Int) -> TileMemory { self + 4352 + 64 * 128 + block * 4096 }
+    func panel(_ block: Int) -> TileMemory { self + 4352 + chunkTokens * 128 + block * 4096 }
+
+    /// Returns the sums of a token of a tile.
+    @inline(__always)
+    func sums(_ index: Int) -> TileMemory { panel(2) + index * 192 }
+
+    // The following are for the pointer that `sums` returns. All numbers of a segment are stored at once, at the places of
+    // the sums of an encoded row, and loaded one by one into all lanes.
+
+    @inline(__always)
+    func setCorrections(_ corrections: SIMD16<Int32>) { storeBytes(of: corrections, as: SIMD16<Int32>.self) }
+
+    @inline(__always)
+    func setUpperCorrections(_ corrections: SIMD16<Int32>) {
+        storeBytes(of: corrections, toByteOffset: 64, as: SIMD16<Int32>.self)
+    }
+
+    @inline(__always)
+    func correction(_ place: Int) -> SIMD16<Int32> {
+        SIMD16(repeating: load(fromByteOffset: place, as: Int32.self))
+    }
+
+    @inline(__always)
+    func upperCorrection(_ place: Int) -> SIMD16<Int32> {
+        SIMD16(repeating: load(fromByteOffset: 64 + place, as: Int32.self))
+    }
+
+    @inline(__always)
+    func setSums(_ sums: SIMD16<Float>) { storeBytes(of: sums, toByteOffset: 128, as: SIMD16<Float>.self) }
+
+    @inline(__always)
+    func sum(_ place: Int) -> SIMD16<Float> {
+        SIMD16(repeating: load(fromByteOffset: 128 + place, as: Float.self))
+    }
 }
