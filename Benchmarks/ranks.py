@@ -19,6 +19,8 @@ from served import BINARY, Served, prompt
 
 ROUNDS = 7
 PROMPTS, PROMPT_TOKENS = 8, 512
+# A prompt that ranks compute in one step. Longer ones are divided so that all ranks compute.
+STEP_TOKENS = 64
 SEQUENCES, TOKENS = 16, 128
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2"]
 
@@ -50,9 +52,9 @@ def in_parallel(server, count, prompt_tokens, tokens):
     return begin, times
 
 
-def prefill(server, count):
-    begin, times = in_parallel(server, count, PROMPT_TOKENS, 1)
-    return count * PROMPT_TOKENS / (max(map(max, times)) - begin)
+def prefill(server, count, tokens=PROMPT_TOKENS):
+    begin, times = in_parallel(server, count, tokens, 1)
+    return count * tokens / (max(map(max, times)) - begin)
 
 
 def decode(server, count):
@@ -65,10 +67,11 @@ def decode(server, count):
 TOGETHER = {
     f"prefill of {PROMPTS} prompts": lambda server: prefill(server, PROMPTS),
     f"decode of {SEQUENCES} sequences": lambda server: decode(server, SEQUENCES),
-}
-# A prompt is one step.
-ALONE = {
     "prefill of one prompt": lambda server: prefill(server, 1),
+}
+# One step at a time.
+ALONE = {
+    f"prefill of {STEP_TOKENS} tokens": lambda server: prefill(server, 1, STEP_TOKENS),
     "decode of one sequence": lambda server: decode(server, 1),
 }
 TASKS = TOGETHER | ALONE
