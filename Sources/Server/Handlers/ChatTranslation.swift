@@ -44,7 +44,8 @@ package struct ChatTranslation {
         formatter: any ResponseFormatter, foreign: [String]
     ) throws(APIError) {
         for (name, harmless) in Self.refusedParameters { try reader.refuse(name, unless: harmless) }
-        for name in foreign { try reader.refuse(name, unless: ["", []]) }
+        // An empty one has no effect, but is as unknown to a strict server as any other.
+        for name in foreign { try reader.refuse(name, unless: reader.policy.isStrict ? [] : ["", []]) }
         self.messages = messages
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter
