@@ -96,16 +96,21 @@ extension IntegerCodes {
         var cursor = product.weights.blocks + block * product.blockBytes
         var column = 0
         while column < product.columns {
+            let last = column + 256 < product.columns ? column + 256 : product.columns
             var b = 0
             while b < height {
-                product.decodeHeaders(cursor + b * product.blockBytes, column, memory.headers(b))
+                Kernels.decodeHeaders(
+                    cursor + b * product.blockBytes, columns: last - column, memory.headers(b),
+                    scales: product.scaleKind, minima: product.minima, hasSuperBlocks: product.hasSuperBlocks,
+                    groupShift: product.groupShift, sectionMask: product.sectionMask,
+                    sectionBytes: product.sectionBytes, headerBytes: product.headerBytes)
                 b += 1
             }
             if product.hasSuperBlocks { cursor += 64 }
             if hasPanels {
                 b = 0
                 while b < height {
-                    unpack(product, cursor + b * product.blockBytes, column, memory.panel(b))
+                    unpack(product, cursor + b * product.blockBytes, column, last, memory.panel(b))
                     b += 1
                 }
                 if height == 2 {
@@ -125,8 +130,9 @@ extension IntegerCodes {
             var b = 0
             while b < height {
                 let row = (block + b) * 16
+                let total = memory.token(place).total(b) * SIMD16<Float>(repeating: product.unit)
                 store(
-                    product.finish(memory.token(place).total(b), block + b), y, row, count: product.weights.rows - row)
+                    Kernels.scaled(total, product.weights, block + b), y, row, count: product.weights.rows - row)
                 b += 1
             }
         }
@@ -135,9 +141,9 @@ extension IntegerCodes {
     /// Decodes the codes of up to 256 columns.
     @inline(__always)
     private static func unpack(
-        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ panel: UnsafeMutableRawPointer
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ end: Int,
+        _ panel: UnsafeMutableRawPointer
     ) {
-        let end = column + 256 < product.columns ? column + 256 : product.columns
         var (cursor, target, column) = (lines, panel, column)
         while column < end {
             let columns = column + product.sectionMask < end ? product.sectionMask + 1 : end - column
@@ -216,8 +222,7 @@ extension IntegerCodes {
         _ place: Int, _ memory: TileMemory, _ bytes: InlineArray<terms, Bool>, _ blocks: InlineArray<height, Bool>,
         _ zeros: InlineArray<count, Int>
     ) {
-        let tokens = count / height
-        let x = product.arguments.x
+        let (tokens, x) = (count / height, product.arguments.x)
         let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens: tokens, zeros)
         let totals = memory.token(place)
         let offset = SIMD16<Int32>(repeating: 0 &- product.offset)
@@ -233,7 +238,11 @@ extension IntegerCodes {
             let segmentSums = product.layout.sumsOffset + column &>> 7 * 64
             let firstSum = segmentSums + product.firstSum * 4
             var sumPlace = firstSum
-            if isPanel { product.setSums(offsets, tokens: tokens, terms: terms, segmentSums, memory) }
+            if isPanel && (product.storesCorrections || product.hasMinima) {
+                memory.setSums(
+                    x + segmentSums, offsets, tokens: tokens, terms: terms, upperBytes: product.layout.sumsBytes,
+                    offset: product.offset, hasMinima: product.hasMinima)
+            }
             var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
             while column < end {
                 if !isPanel && column & product.sectionMask == 0 { cursor += product.headerBytes }
@@ -295,7 +304,9 @@ extension IntegerCodes {
                         let factor =
                             isPanel
                             ? memory.sums(t % tokens).sum(sumPlace - segmentSums)
-                            : product.sum(x + offsets[unchecked: t % tokens] + sumPlace, terms: terms)
+                            : Kernels.groupSum(
+                                x + offsets[unchecked: t % tokens] + sumPlace, terms: terms,
+                                upperBytes: product.layout.sumsBytes)
                         minima[unchecked: t] = multiplyAdd(
                             memory.headers(t / tokens).minimum(firstGroup), factor, minima[unchecked: t])
                         t += 1
@@ -379,65 +390,10 @@ private struct QuantizedProduct {
         groupShift = format.groupColumns.trailingZeroBitCount
         scaleKind = format.scales
         minima = format.minima
-        hasMinima = minima == .float16 || minima == .uint8
+        (hasMinima, hasZeroPoints) = (minima == .float16 || minima == .uint8, minima == .zeroPoint)
         offset = format.codes.offset
-        hasZeroPoints = minima == .zeroPoint
         storesCorrections = runColumns <= 32 && !hasZeroPoints
         firstSum = runColumns == 16 ? 0 : runColumns == 32 ? 8 : runColumns == 64 ? 12 : 14
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
-    }
-
-    /// Decodes the headers of up to 256 columns from `column` on, which begin at `cursor`.
-    @inline(__always)
-    func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: TileMemory) {
-        Kernels.decodeHeaders(
-            cursor, columns: (column + 256 < columns ? column + 256 : columns) - column, headers, scales: scaleKind,
-            minima: minima, hasSuperBlocks: hasSuperBlocks, groupShift: groupShift, sectionMask: sectionMask,
-            sectionBytes: sectionBytes, headerBytes: headerBytes)
-    }
-
-    /// Returns a sum of x in all lanes.
-    @inline(__always)
-    func sum(_ sums: UnsafeRawPointer, terms: Int) -> SIMD16<Float> {
-        let low = floatLanes(SIMD16(repeating: sums.load(as: Int32.self)))
-        guard terms > 2 else { return low }
-        let upper = SIMD16<Int32>(repeating: sums.load(fromByteOffset: layout.sumsBytes, as: Int32.self))
-        return multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), low)
-    }
-
-    /// Stores the corrections by the offset and the sums of x for a segment, for all tokens of a tile.
-    @inline(__always)
-    func setSums<let count: Int>(
-        _ offsets: InlineArray<count, Int>, tokens: Int, terms: Int, _ segmentSums: Int, _ memory: TileMemory
-    ) {
-        guard storesCorrections || hasMinima else { return }
-        let factor = SIMD16<Int32>(repeating: 0 &- offset)
-        let sums = arguments.x + segmentSums
-        var t = 0
-        while t < tokens {
-            let sums = sums + offsets[unchecked: t]
-            let low = sums.loadUnaligned(as: SIMD16<Int32>.self)
-            let upper = terms > 2 ? (sums + layout.sumsBytes).loadUnaligned(as: SIMD16<Int32>.self) : .zero
-            let target = memory.sums(t)
-            target.setCorrections(low &* factor)
-            if terms > 2 { target.setUpperCorrections(upper &* factor) }
-            if hasMinima {
-                let float = floatLanes(low)
-                target.setSums(
-                    terms > 2 ? multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), float) : float)
-            }
-            t += 1
-        }
-    }
-
-    /// Returns the results of the rows from their sums.
-    @inline(__always)
-    func finish(_ total: SIMD16<Float>, _ block: Int) -> SIMD16<Float> {
-        let total = total * SIMD16<Float>(repeating: unit)
-        return switch weights.format.rowFactor {
-        case .none: total
-        case .multiplied: total * load16(weights.rowFactors, block * 16)
-        case .divided: total / load16(weights.rowFactors, block * 16)
-        }
     }
 }
