@@ -69,7 +69,7 @@ extension Kernels {
 @inline(__always)
 private func exponentLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let exponents = byteLanes(pointer)
-    let smallest = SIMD16<Int32>(repeating: 0x0040_0000)
-    return unsafeBitCast(
-        (exponents &<< 23).replacing(with: smallest, where: exponents .== 0), to: SIMD16<Float>.self)
+    // 2^-127, whose exponent is 0, is subnormal. A selection of lanes would be slow in AVX2, which has no masks.
+    let smallest = (exponents &- 1) &>> 31 & 0x0040_0000
+    return unsafeBitCast(exponents &<< 23 | smallest, to: SIMD16<Float>.self)
 }
