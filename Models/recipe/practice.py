@@ -142,8 +142,7 @@ def tools_of_rows():
 
 
 def calls_of_rows():
-    """The same, without names in the thought: without thinking, these calls are right more often than after reading the names, or than
-    after naming what is looked for."""
+    """The same, without names in the thought: without thinking, these calls are right more often than after reading the names."""
     result = tools_of_rows()
     for message in result["messages"]:
         if message.get("reasoning_content", "").startswith("I look for a tool: "):

@@ -27,7 +27,7 @@ struct ChatServer: NeedleSubject {
     private static let probe = "Say OK."
     /// The token limit of a probe request; some servers have a minimum.
     private static let probeTokens = 16
-    /// A server that is busy may ask to repeat a request so often, each time after at most this time.
+    /// The number of times that a request to a busy server is repeated, and the longest pause before it in seconds.
     private static let (mostRetries, longestPause) = (5, 60)
     /// The accepted range of token counts, because a server may send any number; no prompt has more tokens.
     private static let tokenRange = 0...1 << 32
