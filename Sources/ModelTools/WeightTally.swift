@@ -4,7 +4,7 @@ import Checkpoints
 struct WeightTally: Equatable {
     /// Matrices of linear layers, which FP8 checkpoints quantize.
     var linear = 0
-    /// The scales of those matrices in memory: one for each row (padded to a multiple of 16) of each block of 128 columns.
+    /// The scales of those matrices in memory: one for each block of 16 rows and 128 columns.
     var scales = 0
     /// The LM head, if it is not tied to the embeddings.
     var lmHead = 0
@@ -66,7 +66,7 @@ struct WeightTally: Equatable {
     }
 
     private static func scales(_ rows: Int, _ columns: Int) -> Int {
-        (rows + 15) / 16 * 16 * WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
+        (rows + 15) / 16 * WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
     }
 }
 

@@ -13,8 +13,9 @@ struct TestMatrix {
     /// (rows, columns) as stored
     private(set) var codes: [Float] = []
     private var packed: [UInt8] = []
-    /// (row blocks, scaleColumns, 16)
+    /// (row blocks, scaleColumns, scaleRows)
     private var scales: [Float] = []
+    private let scaleRows: Int
     private let scaleColumns: Int
     /// Columns that share a scale.
     let scaleWidth: Int
@@ -32,12 +33,13 @@ struct TestMatrix {
         scaleWidth = isScaled ? min(scaleBlock.columns, columns) : columns
         scaleColumns = (columns + scaleWidth - 1) / scaleWidth
         let blocks = (rows + 15) / 16
-        scales = [Float](repeating: 0, count: blocks * scaleColumns * 16)
+        scaleRows = scaleBlock.rows % 16 == 0 ? 1 : 16
+        scales = [Float](repeating: 0, count: blocks * scaleColumns * scaleRows)
         let grid = random.floats(((rows + scaleBlock.rows - 1) / scaleBlock.rows) * scaleColumns, in: 0.001...0.1)
         for row in 0..<rows {
             for column in 0..<scaleColumns {
                 let scale = isScaled ? grid[row / scaleBlock.rows * scaleColumns + column] : 1
-                scales[(row / 16 * scaleColumns + column) * 16 + row % 16] = scale
+                scales[(row / 16 * scaleColumns + column) * scaleRows + row % scaleRows] = scale
             }
         }
         fill(&random)
@@ -46,8 +48,8 @@ struct TestMatrix {
     /// The matrix of one element, `code`, with a scale of 1.
     init(code: UInt8, kernels: KernelTable) {
         self.kernels = kernels
-        (format, rows, columns, scaleColumns, scaleWidth) = (.float8, 1, 1, 1, 1)
-        scales = [Float](repeating: 1, count: 16)
+        (format, rows, columns, scaleRows, scaleColumns, scaleWidth) = (.float8, 1, 1, 1, 1, 1)
+        scales = [1]
         pack([code])
     }
 
@@ -95,7 +97,7 @@ struct TestMatrix {
 
     /// The scale of the element of `codes`.
     func scale(row: Int, column: Int) -> Float {
-        scales[(row / 16 * scaleColumns + column / scaleWidth) * 16 + row % 16]
+        scales[(row / 16 * scaleColumns + column / scaleWidth) * scaleRows + row % scaleRows]
     }
 
     /// y (tokens, rows) of x (tokens, columns), or of the rows of x selected by `xRows`.
@@ -130,8 +132,8 @@ struct TestMatrix {
                 guard let lines = lines.baseAddress, let scales = scales.baseAddress else { return }
                 body(
                     PackedWeights(
-                        lines: lines, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-                        columns: columns))
+                        lines: lines, scales: scales, scaleRows: scaleRows, scaleColumns: scaleColumns,
+                        scaleWidth: scaleWidth, rows: rows, columns: columns))
             }
         }
     }

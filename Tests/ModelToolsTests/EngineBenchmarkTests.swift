@@ -46,13 +46,13 @@ import Testing
     @Test func `bytes and operations follow from Nano's shape`() throws {
         let config = try ModelShape("nano").config
         let cost = StepCost(config: config, linearSize: 1, lmHeadSize: 2, sensitiveSize: 2, cacheType: .bf16)
-        // Attention 56 x 3670016, dense 2 x 9437184, nine experts 54 x 9 x 786432 bytes; a 4-byte scale for each row and
-        // 128 columns of them; head and routers 2 x 212074496; norms 4 x 251648; one row of the embeddings.
+        // Attention 56 x 3670016, dense 2 x 9437184, nine experts 54 x 9 x 786432 bytes; a 4-byte scale for each 16 rows
+        // and 128 columns of them; head and routers 2 x 212074496; norms 4 x 251648; one row of the embeddings.
         let linear = 56 * 3_670_016 + 2 * 9_437_184 + 54 * 9 * 786_432
-        let scales = 128 * (56 * 224 + 2 * 576 + 54 * 9 * 48)
+        let scales = 8 * (56 * 224 + 2 * 576 + 54 * 9 * 48)
         #expect(cost.activeBytesPerToken == linear + 4 * scales + 2 * 212_074_496 + 4 * 251_648 + 2048)
         let float8LMHead = StepCost(config: config, linearSize: 1, lmHeadSize: 1, sensitiveSize: 2, cacheType: .bf16)
-        #expect(cost.activeBytesPerToken - float8LMHead.activeBytesPerToken == 204_996_608 - 4 * 200_192 * 8)
+        #expect(cost.activeBytesPerToken - float8LMHead.activeBytesPerToken == 204_996_608 - 4 * 12_512 * 8)
         // 14 layers attend to 8192 keys, 42 to 2048, of 1 KiB each.
         #expect(
             cost.decodeBytes(sequences: 1, context: 8192) - Double(cost.activeBytesPerToken)

@@ -34,7 +34,7 @@ struct Problem {
             let bits = (UInt64(truncatingIfNeeded: i) &* 0x9e37_79b9_7f4a_7c15) & 0xbfbf_bfbf_bfbf_bfbf
             weights.storeBytes(of: bits, toByteOffset: i * 8, as: UInt64.self)
         }
-        let scaleCount = rows * (columns / 128)
+        let scaleCount = rows / 16 * (columns / 128)
         scales = .allocate(capacity: scaleCount)
         scales.initialize(repeating: 0.01, count: scaleCount)
         x = .allocate(byteCount: tokens * (columns + 32) * 4, alignment: 64)
@@ -64,8 +64,8 @@ struct Problem {
                     let count = min(slice, min((thread + 1) * share, blocks) - first)
                     matmul(
                         PackedWeights(
-                            lines: p.weights, scales: p.scales, scaleColumns: p.columns / 128, scaleWidth: 128,
-                            rows: p.rows, columns: p.columns),
+                            lines: p.weights, scales: p.scales, scaleRows: 1, scaleColumns: p.columns / 128,
+                            scaleWidth: 128, rows: p.rows, columns: p.columns),
                         MatmulArguments(
                             firstBlock: first, blocks: count, x: p.x, xStride: stride, tokens: p.tokens, y: p.y,
                             yStride: p.rows))

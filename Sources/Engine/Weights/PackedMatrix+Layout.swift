@@ -7,6 +7,8 @@ extension PackedMatrix {
     struct Layout {
         let format: Format
         let columns: Int
+        /// The number of rows of a block with scales of their own: 16 or 1.
+        let scaleRows: Int
         /// The number of scales of a row.
         let scaleColumns: Int
         /// The number of columns that share a scale.
@@ -23,6 +25,9 @@ extension PackedMatrix {
             case .float8(let scales): (format, grid) = (.numbers(.float8), scales)
             case .quantized(let reader): (format, grid) = (.quantized(reader.format), nil)
             }
+            // Blocks of 16 rows never cross the boundaries of a grid of 128 rows, the usual case.
+            let isShared = grid.map { $0.blockRows % 16 == 0 || $0.values.count == $0.gridColumns } ?? true
+            scaleRows = isShared ? 1 : 16
             scaleColumns = grid?.gridColumns ?? 1
             // A scale block may be wider than the matrix. The width only has to select the right scale.
             scaleWidth = grid.flatMap { $0.gridColumns == 1 ? nil : $0.blockColumns } ?? max(weight.columns, 1)
@@ -42,8 +47,12 @@ extension PackedMatrix {
 
         /// Returns the number of bytes of the scales or of the row factors.
         func scaleBytes(blocks: Int) -> Int {
-            if case .quantized(let format) = format, format.rowFactor == .none { return 0 }
-            return blocks * scaleColumns * 16 * MemoryLayout<Float>.size
+            let count =
+                switch format {
+                case .numbers: scaleColumns * scaleRows
+                case .quantized(let format): format.rowFactor == .none ? 0 : 16
+                }
+            return blocks * count * MemoryLayout<Float>.size
         }
 
         func contents(_ lines: UnsafeRawPointer, _ scales: UnsafePointer<Float>, rows: Int) -> PackedContents {
@@ -52,8 +61,8 @@ extension PackedMatrix {
                 .numbers(
                     format,
                     PackedWeights(
-                        lines: lines, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-                        columns: columns))
+                        lines: lines, scales: scales, scaleRows: scaleRows, scaleColumns: scaleColumns,
+                        scaleWidth: scaleWidth, rows: rows, columns: columns))
             case .quantized(let format):
                 .quantized(
                     PackedQuantizedWeights(
@@ -61,7 +70,7 @@ extension PackedMatrix {
             }
         }
 
-        /// Writes the grid with one scale per row, so that a block of rows may cross the boundaries of the grid.
+        /// Writes the grid with the scales of each block, or of each row if blocks may cross the boundaries of the grid.
         ///
         /// - Parameters:
         ///   - blocks: The blocks of a part of the matrix.
@@ -69,10 +78,10 @@ extension PackedMatrix {
         ///   - rows: The number of rows of the part.
         ///   - scales: The scales of the part.
         func spreadScales(_ blocks: Range<Int>, firstRow: Int, rows: Int, into scales: UnsafeMutablePointer<Float>) {
-            for row in blocks.lowerBound * 16..<min(blocks.upperBound * 16, rows) {
+            for row in stride(from: blocks.lowerBound * 16, to: min(blocks.upperBound * 16, rows), by: 16 / scaleRows) {
                 for column in 0..<scaleColumns {
                     let scale = grid.map { $0.values[(firstRow + row) / $0.blockRows * scaleColumns + column] } ?? 1
-                    scales[(row / 16 * scaleColumns + column) * 16 + row % 16] = scale
+                    scales[(row / 16 * scaleColumns + column) * scaleRows + row % scaleRows] = scale
                 }
             }
         }

@@ -29,7 +29,7 @@ final class PackedMatrix {
     fileprivate struct Part {
         let blocks: Range<Int>
         let lines: UnsafeMutableRawPointer
-        /// (row blocks, scaleColumns, 16), or the row factors of a quantized matrix.
+        /// (row blocks, scaleColumns, scaleRows), or the row factors of a quantized matrix.
         let scales: UnsafeMutablePointer<Float>
         let contents: PackedContents
 
@@ -70,7 +70,7 @@ final class PackedMatrix {
             let scales = memory.allocate(layout.scaleBytes(blocks: blocks.count), node: node)
             pieces += [lines, scales]
             bytes += layout.bytes(rows: rows) + layout.scaleBytes(blocks: blocks.count)
-            let factors = scales.base.bindMemory(to: Float.self, capacity: layout.scaleColumns * blocks.count * 16)
+            let factors = scales.base.bindMemory(to: Float.self, capacity: layout.scaleBytes(blocks: blocks.count) / 4)
             parts.append(
                 Part(
                     blocks: blocks, lines: lines.base, scales: factors,

@@ -188,17 +188,19 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         var block: Int
         var start: Int
         var end: Int
-        /// The offset from a line to the line that is needed after 4 KB of weights.
+        /// The offset from a line to the line to prefetch.
         var ahead: Int
     }
 
     @inline(__always)
     private func panel(_ block: Int, _ start: Int, height: Int) -> Panel {
         let end = weights.panelEnd(start)
-        let isInNextBlocks = start + 4096 / 64 * lineColumns >= weights.columns
+        // A stream of one block uses the weights at once. Two blocks stay in the L1 cache for several tiles, with their tokens.
+        let distance = height == 1 ? 8192 : 4096
+        let isInNextBlocks = start + distance / 64 * lineColumns >= weights.columns
         return Panel(
             lines: weights.lines + block * blockBytes + start / lineColumns * 64, block: block, start: start, end: end,
-            ahead: 4096 + (isInNextBlocks ? (height - 1) * blockBytes : 0))
+            ahead: distance + (isInNextBlocks ? (height - 1) * blockBytes : 0))
     }
 
     private var blockBytes: Int {
@@ -281,8 +283,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         var b = 0
         while b < height {
             let block = panel.block + b
-            let scale = load16(
-                weights.scales, (block * weights.scaleColumns + panel.start / weights.scaleWidth) * 16)
+            let scale = weights.scales(block, panel.start)
             let valid = weights.rows - block * 16
             let mask = valid >= 16 ? 0xffff : UInt16(truncatingIfNeeded: 1 &<< valid &- 1)
             let before = panel.start > 0 ? mask : 0

@@ -2,8 +2,10 @@
 public struct PackedWeights {
     /// The blocks of 16 rows. See ``WeightLayout``.
     public let lines: UnsafeRawPointer
-    /// (row blocks, scaleColumns, 16). All are 1 for a format without scales.
+    /// (row blocks, scaleColumns, scaleRows). All are 1 for a format without scales.
     public let scales: UnsafePointer<Float>
+    /// The number of rows of a block with scales of their own: 16, or 1 if all rows of a block have the same scales.
+    public let scaleRows: Int
     /// The number of scales per row.
     public let scaleColumns: Int
     /// The number of columns that share a scale.
@@ -13,11 +15,12 @@ public struct PackedWeights {
     public let columns: Int
 
     public init(
-        lines: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int
+        lines: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleRows: Int, scaleColumns: Int, scaleWidth: Int,
+        rows: Int, columns: Int
     ) {
         self.lines = lines
         self.scales = scales
+        self.scaleRows = scaleRows
         self.scaleColumns = scaleColumns
         self.scaleWidth = scaleWidth
         self.rows = rows

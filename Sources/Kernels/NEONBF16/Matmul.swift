@@ -50,7 +50,6 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         var block = arguments.firstBlock
         while block < arguments.firstBlock + arguments.blocks {
             let lines = weights.lines + block * blockBytes
-            let scales = weights.scales + block * weights.scaleColumns * 16
             var start = 0
             while start < columns {
                 let end = weights.panelEnd(start)
@@ -58,7 +57,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                 let unit: Float = lineColumns == 4 ? 256 : 1
                 let panel = Panel(
                     lines: lines + start / lineColumns * 64, start: start, width: end - start, row: block * 16,
-                    valid: weights.rows - block * 16, scales: load16(scales, start / weights.scaleWidth * 16) * unit)
+                    valid: weights.rows - block * 16, scales: weights.scales(block, start) * unit)
                 multiply(panel)
                 start = end
             }

@@ -26,7 +26,6 @@ extension LineFormat {
         var block = arguments.firstBlock
         while block < arguments.firstBlock + arguments.blocks {
             let lines = weights.lines + block * blockBytes(columns: columns)
-            let scales = weights.scales + block * weights.scaleColumns * 16
             var start = 0
             while start < columns {
                 let end = weights.panelEnd(start)
@@ -42,7 +41,7 @@ extension LineFormat {
                 }
                 let panel = Panel(
                     values: values, start: start, width: end - start, row: block * 16, valid: weights.rows - block * 16,
-                    scales: load16(scales, start / weights.scaleWidth * 16))
+                    scales: weights.scales(block, start))
                 multiply(panel, arguments)
                 start = end
             }
@@ -122,6 +121,13 @@ extension PackedWeights {
         let scale = (start / scaleWidth + 1) * scaleWidth
         let end = panel < scale ? panel : scale
         return end < columns ? end : columns
+    }
+
+    /// Returns the scales of the rows of a block in the column `column`.
+    @inline(__always)
+    func scales(_ block: Int, _ column: Int) -> SIMD16<Float> {
+        let place = block * scaleColumns + column / scaleWidth
+        return scaleRows == 1 ? SIMD16(repeating: scales[place]) : load16(scales, place * 16)
     }
 }
 

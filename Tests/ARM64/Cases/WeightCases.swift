@@ -14,11 +14,11 @@ private struct Weights<Format: WeightKernels> {
 
     func run() {
         for (rows, columns, width, tokens) in [(16, 4, 4, 1), (17, 52, 52, 3), (40, 301, 128, 7), (35, 256, 32, 9)] {
-            run(rows, columns, width, tokens)
+            for scaleRows in [1, 16] { run(rows, columns, width, tokens, scaleRows: scaleRows) }
         }
     }
 
-    private func run(_ rows: Int, _ columns: Int, _ width: Int, _ tokens: Int) {
+    private func run(_ rows: Int, _ columns: Int, _ width: Int, _ tokens: Int, scaleRows: Int) {
         var random = RandomValues(seed: rows * columns)
         let blocks = (rows + 15) / 16
         let source = source(rows * columns, &random)
@@ -29,10 +29,10 @@ private struct Weights<Format: WeightKernels> {
         report(name, rows, columns, 0, bytes: packed)
 
         let scaleColumns = (columns + width - 1) / width
-        let scales = Memory(floats: blocks * scaleColumns * 16, &random)
+        let scales = Memory(floats: blocks * scaleColumns * scaleRows, &random)
         let weights = PackedWeights(
-            lines: packed.base, scales: scales.floats, scaleColumns: scaleColumns, scaleWidth: width, rows: rows,
-            columns: columns)
+            lines: packed.base, scales: scales.floats, scaleRows: scaleRows, scaleColumns: scaleColumns,
+            scaleWidth: width, rows: rows, columns: columns)
         let row = Memory(floats: columns)
         Format.unpackRow(weights, row: rows - 1, factor: 1.5, out: row.floats)
         report(name, rows, columns, 1, floats: row)

@@ -65,10 +65,11 @@ extension LineFormat {
     ) {
         let columns = weights.columns
         let block = weights.lines + row / 16 * blockBytes(columns: columns)
-        let scales = weights.scales + row / 16 * weights.scaleColumns * 16 + row % 16
+        let scales = weights.scales + row / 16 * weights.scaleColumns * weights.scaleRows + row % weights.scaleRows
         var k = 0
         while k < columns {
-            out[k] = value(block + offset(row: row % 16, column: k)) * scales[k / weights.scaleWidth * 16] * factor
+            let scale = scales[k / weights.scaleWidth * weights.scaleRows]
+            out[k] = value(block + offset(row: row % 16, column: k)) * scale * factor
             k += 1
         }
     }
