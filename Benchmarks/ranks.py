@@ -11,7 +11,6 @@ import contextlib
 import platform
 import signal
 import statistics
-import threading
 import time
 
 from quiet import Watch
@@ -33,33 +32,19 @@ arguments = parser.parse_args()
 seeds = iter(range(10**9))
 
 
-def in_parallel(server, count, prompt_tokens, tokens):
-    """The times of all tokens of `count` requests at once, for each request; and the time of the start."""
-    times = [[] for _ in range(count)]
-
-    def run(own, ids):
-        events = server.stream(ids, tokens)
-        assert next(events)[0] == 200
-        for at, number in events:
-            own += [at] * number
-
-    threads = [threading.Thread(target=run, args=(own, prompt(next(seeds), prompt_tokens))) for own in times]
-    begin = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return begin, times
+def prompts(count, tokens):
+    return [prompt(next(seeds), tokens) for _ in range(count)]
 
 
 def prefill(server, count, tokens=PROMPT_TOKENS):
-    begin, times = in_parallel(server, count, tokens, 1)
-    return count * tokens / (max(map(max, times)) - begin)
+    ids = prompts(count, tokens)
+    begin = time.monotonic()
+    return count * tokens / (max(map(max, server.streams(ids, 1))) - begin)
 
 
 def decode(server, count):
     """Tokens per second while all sequences decode."""
-    _, times = in_parallel(server, count, 16, TOKENS)
+    times = server.streams(prompts(count, 16), TOKENS)
     begin, end = max(map(min, times)), min(map(max, times))
     return sum(begin < at <= end for own in times for at in own) / (end - begin)
 
