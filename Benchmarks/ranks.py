@@ -1,4 +1,4 @@
-"""Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE]
+"""Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE] [--before FILE]
 
 Needs a binary of `make build MPI=1`, mpirun and two idle cores. Starts one process with two threads, two ranks with one thread each,
 and one process with one thread. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
@@ -26,6 +26,7 @@ MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
 parser.add_argument("--binary", default=str(BINARY))
+parser.add_argument("--before", help="an earlier binary, of which two ranks run in the same rounds")
 parser.add_argument("--rounds", type=int, default=ROUNDS)
 parser.add_argument("--stage-layers", help="the option of the ranks")
 arguments = parser.parse_args()
@@ -75,12 +76,17 @@ rates = {}
 with Watch() as watch, contextlib.ExitStack() as stack:
     options = ["--no-enable-prefix-caching", "--threads"]
     stages = ["--stage-layers", arguments.stage_layers] if arguments.stage_layers else []
+
+    def two_ranks(binary):
+        return Served(arguments.model, *options, "1", *stages, command=[*MPIRUN, binary], end=signal.SIGUSR1)
+
     servers = {
         "two threads": Served(arguments.model, *options, "2", command=[arguments.binary]),
-        "two ranks": Served(
-            arguments.model, *options, "1", *stages, command=[*MPIRUN, arguments.binary], end=signal.SIGUSR1),
+        "two ranks": two_ranks(arguments.binary),
         "one thread": Served(arguments.model, *options, "1", command=[arguments.binary]),
     }
+    if arguments.before:
+        servers["ranks before"] = two_ranks(arguments.before)
     for server in servers.values():
         stack.enter_context(server)
     for turn in range(arguments.rounds + 1):
@@ -97,10 +103,11 @@ print(f"{cpu()}; others used {watch.others:.2f} CPUs")
 print(f"{'tokens/s':26}" + "".join(f"{name:>14}" for name in servers))
 for task in TASKS:
     print(f"{task:26}" + "".join(f"{statistics.median(rates[task, name]):14.1f}" for name in servers))
-for task in TOGETHER:
-    print(f"{task}: two ranks reach {ratio(task, 'two ranks', 'two threads'):.2f} of two threads")
-for task in ALONE:
-    print(f"{task}: the ring takes {1 - ratio(task, 'two ranks', 'one thread'):.1%} of the time")
+for ranks in [name for name in servers if "ranks" in name]:
+    for task in TOGETHER:
+        print(f"{task}: {ranks} reach {ratio(task, ranks, 'two threads'):.2f} of two threads")
+    for task in ALONE:
+        print(f"{task}: the ring of {ranks} takes {1 - ratio(task, ranks, 'one thread'):.1%} of the time")
 print(f"compute time of rank 0: {busy[0]:.1f} s, of rank 1: {busy[1]:.1f} s")
 for line in metrics.splitlines():
     if line.startswith("trinity_rank_info"):
