@@ -1,6 +1,6 @@
 // Compares kernel sets with each other and with the limits of the machine. Every figure is the best of many short samples.
 // All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds]
-// [a quantized format, which is measured alone].
+// [numbers of tokens for quantized weights, by default 1 512] [a quantized format, which is measured alone].
 
 import AVX2Kernels
 import AVX512Kernels
@@ -14,6 +14,7 @@ typealias Matmul = @Sendable (PackedWeights, MatmulArguments) -> Void
 let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
 let threads = arguments.first ?? ProcessInfo.processInfo.activeProcessorCount
 let rounds = arguments.dropFirst().first ?? 10
+let tokenCounts = arguments.count > 2 ? Array(arguments.dropFirst(2)) : [1, 512]
 let onlyFormat = CommandLine.arguments.dropFirst().first { Int($0) == nil }
 
 /// Random float8 weights in packed form, with rows of x that any kernel set may read as its own kind of numbers.
@@ -235,7 +236,7 @@ for format in formats where onlyFormat == nil {
     }
 }
 
-// Quantized weights: one token over weights far larger than the caches in GB/s, and 512 tokens over 512 x 2048 weights in
+// Quantized weights: one token over weights far larger than the caches in GB/s, and more tokens over 512 x 2048 weights in
 // GFLOP/s, with activations of 8, 16 and 24 bits. The ceiling of arithmetic is the integer peak, divided by 1, 2 and 3.
 
 /// Weights of equal bytes in a quantized format, with encoded rows of x.
@@ -298,7 +299,7 @@ let quantizedBytes = 128 << 20
 let quantizedWeights = UnsafeMutableRawPointer.allocate(byteCount: quantizedBytes + 8192, alignment: 64)
 quantizedWeights.initializeMemory(as: UInt8.self, repeating: 0x11, count: quantizedBytes)
 for (name, format) in quantizedFormats where onlyFormat ?? name == name {
-    for tokens in [1, 512] {
+    for tokens in tokenCounts {
         let rows = tokens == 1 ? quantizedBytes / format.bytes(rows: 16, columns: 2048) * 16 : 512
         let problems = (1...3).map {
             QuantizedProblem(format, rows: rows, tokens: tokens, terms: $0, blocks: quantizedWeights)
@@ -308,7 +309,7 @@ for (name, format) in quantizedFormats where onlyFormat ?? name == name {
         var best = [String: Double]()
         var names: [String] = []
         // One product is so short that starting the threads would count.
-        let repeats = tokens == 1 ? 1 : 16
+        let repeats = tokens == 1 ? 1 : 16 * max(512 / tokens, 1)
         for round in 0..<rounds {
             for (set, family) in families {
                 for problem in problems {
@@ -338,7 +339,8 @@ for (name, format) in quantizedFormats where onlyFormat ?? name == name {
             if round == 0 { names.insert("read", at: 0) }
             best["read"] = max(best["read"] ?? 0, Double(quantizedBytes) / time / 1e9)
         }
-        line("\(name), \(tokens == 1 ? "1 token, GB/s" : "512 tokens, GFLOP/s")", names.map { ($0, best[$0] ?? 0) })
+        let unit = tokens == 1 ? "token, GB/s" : "tokens, GFLOP/s"
+        line("\(name), \(tokens) \(unit)", names.map { ($0, best[$0] ?? 0) })
         for problem in problems { problem.free() }
     }
 }

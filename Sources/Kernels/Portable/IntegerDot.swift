@@ -2,15 +2,17 @@ extension Portable {
     /// The number of operations per round: two products of 64 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 256 }
 
-    /// Runs the peak loop with 32-bit sums.
+    /// Runs the peak loop with 32-bit sums. The factors change and differ, otherwise the products would be computed only once.
     public static func integerPeak(iterations: Int) -> Float {
         let codes = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f)
-        var bytes = (UInt32(truncatingIfNeeded: iterations), UInt32(truncatingIfNeeded: iterations))
+        let others = codes ^ 0x0101_0101
+        var bytes = UInt32(truncatingIfNeeded: iterations)
         var (first, last) = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
         var iteration = 0
         while iteration < iterations {
+            bytes &+= 0x0101_0101
             first = dot(first, codes, &bytes)
-            last = dot(last, codes, &bytes)
+            last = dot(last, others, &bytes)
             iteration += 1
         }
         return Float((first &+ last)[0])

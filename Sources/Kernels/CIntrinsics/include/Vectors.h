@@ -51,6 +51,12 @@ static inline __m256i trinity_broadcast_four(const void *bytes) {
     return _mm256_set1_epi32(bits);
 }
 
+/// The same value, which the compiler must assume to be another one.
+static inline __m256i trinity_opaque(__m256i value) {
+    __asm__ volatile("" : "+x"(value));
+    return value;
+}
+
 /// Products of unsigned with signed bytes, of which each two are added to a saturated 16-bit number.
 static inline __m256i trinity_multiply_bytes(__m256i a, __m256i b) {
     return _mm256_maddubs_epi16(a, b);
