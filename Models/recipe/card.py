@@ -71,6 +71,9 @@ def text(folder):
     recipe = json.loads((folder / "recipe.json").read_text())
     config = json.loads((folder / "fp8/config.json").read_text())
     results = {name: json.loads((folder / f"evaluation-{name}.json").read_text())["groups"] for name in ("bf16", "fp8")}
+    # Other prompts, if they were asked.
+    others = folder / "confirmation-fp8.json"
+    results["others"] = json.loads(others.read_text())["groups"] if others.exists() else {}
     needles = {name: json.loads((folder / f"needle-{name}.json").read_text())["lengths"] for name in ("bf16", "fp8")}
     total, active = parameters(folder / "bf16/model.safetensors")
     stages = [
@@ -99,8 +102,11 @@ def text(folder):
             stages=table(["stage", "tokens", "row", "packing"], stages),
             curve=curve(folder / "run/log.jsonl", recipe),
             table=table(
-                ["group", "BF16", "FP8"],
-                [[group, share(results["bf16"].get(group)), share(pair)] for group, pair in results["fp8"].items()],
+                ["group", "BF16", "FP8", "FP8, other prompts"],
+                [
+                    [group, *(share(results[name].get(group)) for name in ("bf16", "fp8", "others"))]
+                    for group in results["fp8"]
+                ],
             ),
             needles=table(
                 ["length", "BF16", "FP8"],

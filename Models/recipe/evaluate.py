@@ -3,8 +3,9 @@
     python3 Models/recipe/evaluate.py .build/model --model bf16=.build/model/bf16 --model fp8=.build/model/fp8
 
 Starts `trinity serve` for each model, one after the other, asks at temperature 0, and runs `trinity needle` with 100 prompts a length.
-Writes `evaluation-NAME.json` and `needle-NAME.json` for each model; what is there already is not asked again. Needs Python's standard
-library only.
+Writes `evaluation-NAME.json` and `needle-NAME.json` for each model; what is there already is not asked again. With
+`--prompts confirmation`, it asks the other prompts that `make_data.py` writes, and writes `confirmation-NAME.json`: figures of a model
+that was chosen by the first ones. Needs Python's standard library only.
 """
 
 import argparse
@@ -220,15 +221,16 @@ def needle(binary, url, result, samples):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="has data/evaluation.jsonl, and gets the results")
+    parser.add_argument("folder", type=pathlib.Path, help="has the prompts in data, and gets the results")
     parser.add_argument("--model", action="append", required=True, metavar="NAME=FOLDER")
     parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / ".build/release/trinity")
+    parser.add_argument("--prompts", choices=["evaluation", "confirmation"], default="evaluation", help="which prompts")
     parser.add_argument("--count", type=int, default=200, help="prompts of a group")
     parser.add_argument("--context", type=int, default=32768, help="tokens of a sequence that the server accepts")
     parser.add_argument("--needle-samples", type=int, default=10, help="prompts of each length and depth; 0: none")
     arguments = parser.parse_args()
     prompts, counts = [], {}
-    for line in (arguments.folder / "data/evaluation.jsonl").open(encoding="utf-8"):
+    for line in (arguments.folder / f"data/{arguments.prompts}.jsonl").open(encoding="utf-8"):
         prompt = json.loads(line)
         counts[prompt["group"]] = counts.get(prompt["group"], 0) + 1
         if counts[prompt["group"]] <= arguments.count:
@@ -236,7 +238,8 @@ def main():
     options = ["--max-model-len", str(arguments.context)]
     for model in arguments.model:
         name, folder = model.split("=", 1)
-        results, needles = arguments.folder / f"evaluation-{name}.json", arguments.folder / f"needle-{name}.json"
+        results = arguments.folder / f"{arguments.prompts}-{name}.json"
+        needles = arguments.folder / f"needle-{name}.json"
         log = open(arguments.folder / f"serve-{name}.log", "w")
         with log, Server(arguments.binary, folder, log, options) as server:
             if not results.exists():

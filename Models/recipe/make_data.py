@@ -1,4 +1,4 @@
-"""Writes the data of the default model: a file for each stage, held-out documents, and the prompts of the evaluation.
+"""Writes the data of the default model: a file for each stage, held-out documents, and the prompts of two evaluations.
 
     python3 Models/recipe/make_data.py .build/model/data [--scale 0.01] [--processes 2]
 
@@ -85,6 +85,8 @@ STAGES = {
     ),
     "heldout": (0.05, 3.55, [(c.chat, 0.50), (c.plain, 0.15), (c.lookup_chat, 0.21), (c.tool_chat, 0.14)]),
 }
+# Prompts to choose a model by, and others drawn in the same way, to confirm the figures of the chosen one.
+EVALUATIONS = ["evaluation", "confirmation"]
 # Each stage is written in so many parts, each with a seed of its own.
 PARTS = 16
 
@@ -132,7 +134,7 @@ def check_needle_words(folder, repository):
     # The longest text without a value of each sentence.
     parts = [max(re.split(r"\\\([a-z]+\)", text), key=len) for text in re.findall(r'return "(.*)"', source)]
     for path in folder.glob("*.jsonl"):
-        if path.stem == "evaluation":
+        if path.stem in EVALUATIONS:
             continue
         for line in path.open(encoding="utf-8"):
             assert not keys.search(line), f"{path} has a key of trinity needle: {line[:200]}"
@@ -168,14 +170,16 @@ def main():
                 flush=True,
             )
     check_needle_words(folder, pathlib.Path(__file__).resolve().parents[2])
-    R.seed("trinity-tiny 2 evaluation")
-    prompts = evaluation.prompts()
-    seen = [prompt for prompt in prompts if hash_of(prompt["messages"][prompt["asks"]]["content"]) in trained]
-    assert not seen, f"{len(seen)} prompts of the evaluation are in the training data, such as {seen[0]}"
-    partial = folder / "evaluation.jsonl.partial"
-    partial.write_text("".join(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts))
-    partial.replace(folder / "evaluation.jsonl")
-    print(f"evaluation: {len(prompts)} prompts, none of whose questions is trained as it is worded, {time.monotonic() - start:.0f} s")
+    # The first one is written last.
+    for name in reversed(EVALUATIONS):
+        R.seed(f"trinity-tiny 2 {name}")
+        prompts = evaluation.prompts()
+        seen = [prompt for prompt in prompts if hash_of(prompt["messages"][prompt["asks"]]["content"]) in trained]
+        assert not seen, f"{len(seen)} prompts of the {name} are in the training data, such as {seen[0]}"
+        partial = folder / f"{name}.jsonl.partial"
+        partial.write_text("".join(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts))
+        partial.replace(folder / f"{name}.jsonl")
+        print(f"{name}: {len(prompts)} prompts, none of whose questions is trained as it is worded, {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":

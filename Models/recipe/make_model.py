@@ -143,9 +143,11 @@ def main():
     fp8 = ["--weights", "fp8", "--round-others"]
     step("fp8", folder / "fp8", lambda: quantize(binary, run_folder, folder / "fp8", *fp8))
     models = [f"--model={name}={folder / name}" for name in ("bf16", "fp8")]
-    evaluate = [sys.executable, HERE / "evaluate.py", folder, *models, "--binary", binary, "--count", arguments.count]
-    evaluate += ["--needle-samples", arguments.needle_samples]
-    step("evaluation", folder / "needle-fp8.json", lambda: run(*evaluate))
+    evaluate = [sys.executable, HERE / "evaluate.py", folder, "--binary", binary, "--count", arguments.count]
+    needles = ["--needle-samples", arguments.needle_samples]
+    step("evaluation", folder / "needle-fp8.json", lambda: run(*evaluate, *models, *needles))
+    others = ["--prompts", "confirmation", "--needle-samples", 0]
+    step("confirmation", folder / "confirmation-fp8.json", lambda: run(*evaluate, models[-1], *others))
     (folder / "MODEL_CARD.md").write_text(card.text(folder))
     print(f"{folder}/fp8: {size(folder / 'fp8') / 1e6:.2f} MB; card: {folder}/MODEL_CARD.md")
     if arguments.install:

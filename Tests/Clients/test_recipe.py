@@ -31,7 +31,8 @@ def lines(path):
 
 def test_the_data_does_not_depend_on_the_processes(folders):
     names = {path.name for path in folders[0].iterdir()}
-    assert names == {f"{name}.jsonl" for name in ("pretraining", "extension", "tuning", "practice", "review", "heldout", "evaluation")}
+    kinds = ("pretraining", "extension", "tuning", "practice", "review", "heldout", "evaluation", "confirmation")
+    assert names == {f"{name}.jsonl" for name in kinds}
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
@@ -45,11 +46,21 @@ def test_no_question_of_the_evaluation_is_trained(folders):
         for stage in ("pretraining", "extension", "tuning", "practice", "review") for line in lines(folders[0] / f"{stage}.jsonl")
         for message in line.get("messages", []) if message["role"] == "user"}
     assert len(trained) > 100
-    prompts = lines(folders[0] / "evaluation.jsonl")
-    assert len(prompts) > 5000
-    for prompt in prompts:
-        text = prompt["messages"][prompt["asks"]]["content"]
-        assert conversations.normalized(text) not in trained, text
+    for name in ("evaluation", "confirmation"):
+        prompts = lines(folders[0] / f"{name}.jsonl")
+        assert len(prompts) > 5000
+        for prompt in prompts:
+            text = prompt["messages"][prompt["asks"]]["content"]
+            assert conversations.normalized(text) not in trained, text
+
+
+def test_two_evaluations_have_the_same_groups_and_other_prompts(folders):
+    prompts = [lines(folders[0] / f"{name}.jsonl") for name in ("evaluation", "confirmation")]
+    groups = [{prompt["group"] for prompt in part} for part in prompts]
+    assert groups[0] == groups[1] and len(groups[0]) > 40
+    for group in ("table", "reading", "needle in 300 tokens", "tool with many rows: call"):
+        texts = [{prompt["messages"][-1]["content"] for prompt in part if prompt["group"] == group} for part in prompts]
+        assert len(texts[0] & texts[1]) < 10, group
 
 
 def test_the_answers_of_the_generators_pass_their_own_checks():
