@@ -10,6 +10,8 @@
 struct PrefillPipeline: Sendable {
     /// The sizes that are compared: multiples of the token budget divided by this number.
     private static let sizes = 8
+    /// Before the first measurement, reading the weights is assumed to take as long as computing this many tokens.
+    private static let assumedWeightTokens = 32.0
 
     /// The time of a step in all stages, relative to its time in the slowest one: d above. With 1, no stages overlap.
     var overlap = 1.0
@@ -19,22 +21,35 @@ struct PrefillPipeline: Sendable {
         stepTimes = StepTimeModel(expertShare: expertShare)
     }
 
-    /// Records the time of a step in all stages together, without waits.
-    mutating func observe(_ work: StepWork, took time: Duration) { stepTimes.observe(work, took: time) }
+    /// Records the time of a step in all stages together, without waits. Only steps without decodes count: the weights that a decode
+    /// reads take their full time, but a large step reads them while it computes.
+    mutating func observe(_ work: StepWork, took time: Duration) {
+        if work.decodeTokens == 0 { stepTimes.observe(work, took: time) }
+    }
 
-    /// Returns the number of tokens of a step with which `tokens` tokens of prompts are computed fastest, at most `limit`.
-    func stepTokens(of tokens: Int, atMost limit: Int) -> Int {
-        guard overlap > 1, stepTimes.knowsPrefill, tokens > 0 else { return limit }
+    /// Returns the number of tokens of a step with which all tokens of `prompts` are computed fastest, at most `limit`.
+    ///
+    /// - Parameter prompts: The remaining work of all prompts.
+    func stepTokens(of prompts: StepWork, atMost limit: Int) -> Int {
+        let tokens = prompts.prefillTokens
+        guard overlap > 1, tokens > 0 else { return limit }
         var best = (size: limit, time: Double.infinity)
         for part in (1...Self.sizes).reversed() {
             let most = max(limit * part / Self.sizes, 1)
             let steps = (tokens + most - 1) / most
             let size = (tokens + steps - 1) / steps
-            var work = StepWork()
-            work.prefillTokens = size
-            let time = (stepTimes.time(work) / .seconds(1)) * (Double(steps) - 1 + overlap)
+            let time = seconds(tokens: size, pairs: prompts.attentionPairs / steps) * (Double(steps) - 1 + overlap)
             if time < best.time { best = (size, time) }
         }
         return best.size
+    }
+
+    /// Returns the time of a step. Before the first measurement, only its ratio to that of other steps has a meaning.
+    private func seconds(tokens: Int, pairs: Int) -> Double {
+        guard stepTimes.knowsPrefill else { return Double(tokens) + Self.assumedWeightTokens }
+        var work = StepWork()
+        work.prefillTokens = tokens
+        work.attentionPairs = pairs
+        return stepTimes.time(work) / .seconds(1)
     }
 }

@@ -232,12 +232,13 @@ public struct Scheduler: Sendable {
             return
         }
         let waiting = waiting.prefix(limits.maxRunning - running.count, shares)
-        let tokens = (running + waiting).reduce(0) { sum, id in
-            guard let state = sequences[id] else { return sum }
+        var prompts = StepWork()
+        for id in running + waiting {
+            guard let state = sequences[id] else { continue }
             let done = state.status == .running ? state.computedTokens : state.expectedHit
-            return sum + (state.tokens - done > 1 ? state.tokens - done : 0)
+            if state.tokens - done > 1 { prompts.add(done..<state.tokens, isDecode: false) }
         }
-        let chosen = pipeline.stepTokens(of: tokens, atMost: limits.maxBatchedTokens)
+        let chosen = pipeline.stepTokens(of: prompts, atMost: limits.maxBatchedTokens)
         stepTokens = running.contains(where: isInFlight) ? max(stepTokens, chosen) : chosen
     }
 

@@ -7,6 +7,8 @@ import Testing
         let machine: MixtureMachine
         /// Each stage's share of a step's time.
         let shares: [Double]
+        /// The time of a pair of a query and a key, in addition to the machine's.
+        var secondsPerPair = 0.0
         var scheduler: Scheduler
         /// The time at which each stage has computed all its steps. The first stage also schedules.
         private var free: [Double]
@@ -19,10 +21,14 @@ import Testing
             self.shares = shares
             free = [Double](repeating: 0, count: shares.count)
             scheduler = makeScheduler(
-                maxSequences: 64, maxBatchedTokens: 512, maxQueuedSequences: 1000, window: 2048, totalBlocks: 1_000_000,
+                maxSequences: 64, maxBatchedTokens: 512, maxQueuedSequences: 1000, window: 2048, totalBlocks: 100_000,
                 expertShare: MixtureMachine.expertShare)
             scheduler.maxBatchesInFlight = shares.count
             scheduler.overlap = shares.max().map { 1 / $0 } ?? 1
+        }
+
+        private func seconds(_ work: StepWork) -> Double {
+            machine.seconds(tokens: work.prefillTokens) + Double(work.attentionPairs) * secondsPerPair
         }
 
         /// Returns the time in which prompts that arrive together are computed.
@@ -40,7 +46,7 @@ import Testing
                     let batch = scheduler.schedule(now: .seconds(free[0]))
                     guard batch.tokenCount > 0 else { break }
                     sizes.append(batch.tokenCount)
-                    let (start, time) = (free[0], machine.seconds(tokens: batch.tokenCount))
+                    let (start, time) = (free[0], seconds(batch.work))
                     var end = start
                     for (stage, share) in shares.enumerated() {
                         end = max(end, free[stage]) + share * time
@@ -52,8 +58,8 @@ import Testing
                 free[0] = max(free[0], step.end)
                 scheduler.advance(step.batch)
                 scheduler.observe(
-                    step.batch.work, took: .seconds(free[0] - step.begin),
-                    computing: .seconds(machine.seconds(tokens: step.batch.tokenCount)))
+                    step.batch.work, took: .seconds(free[0] - step.begin), computing: .seconds(seconds(step.batch.work))
+                )
                 for entry in step.batch.sequences where entry.samples { scheduler.finish(entry.id) }
                 #expect(scheduler.violatedInvariant() == nil)
             }
@@ -82,6 +88,37 @@ import Testing
     func `eight prompts need little more than half the time on two stages`(_ machine: MixtureMachine) throws {
         #expect(try relativeTime(machine, shares: [0.5, 0.5], prompts: 8, tokens: 512) < 0.56)
         #expect(try relativeTime(machine, shares: [0.55, 0.45], prompts: 8, tokens: 512) < 0.605)
+    }
+
+    @Test(arguments: [MixtureMachine.nano, .small])
+    func `the first prompt is divided before any step has been measured`(_ machine: MixtureMachine) throws {
+        var pipeline = Pipeline(machine, shares: [0.5, 0.5])
+        #expect(try pipeline.run(prompts: 1, tokens: 512) < 0.8 * machine.seconds(tokens: 512))
+    }
+
+    /// The time of a prompt that attends to many keys is not in its tokens.
+    @Test func `a prompt whose attention takes most of the time is divided`() throws {
+        var pipeline = Pipeline(MixtureMachine(step: 0.001, experts: 0.001, token: 0), shares: [0.5, 0.5])
+        pipeline.secondsPerPair = 1e-6
+        for _ in 0..<6 {
+            _ = try pipeline.run(prompts: 1, tokens: 512)
+            #expect(pipeline.sizes.count > 2)
+        }
+    }
+
+    /// A decode waits for all weights that it reads, but a large step computes meanwhile.
+    @Test func `slow decodes do not change the steps of prompts`() throws {
+        var pipeline = Pipeline(.small, shares: [0.5, 0.5])
+        for _ in 0..<6 { _ = try pipeline.run(prompts: 8, tokens: 512) }
+        let sizes = pipeline.sizes
+        for step in 0..<300 {
+            var decode = StepWork()
+            decode.decodeTokens = [1, 8, 16][step % 3]
+            let time = MixtureMachine(step: 0.001, experts: 0.2, token: 0).seconds(tokens: decode.decodeTokens)
+            pipeline.scheduler.observe(decode, took: .seconds(time), computing: .seconds(time))
+        }
+        _ = try pipeline.run(prompts: 8, tokens: 512)
+        #expect(pipeline.sizes == sizes)
     }
 
     @Test func `steps have equal sizes, which grow with the number of tokens`() throws {
