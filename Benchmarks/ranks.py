@@ -1,4 +1,4 @@
-"""Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE]
+"""Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE] [--before FILE]
 
 Needs a binary of `make build MPI=1`, mpirun and two idle cores. Starts one process with two threads, two ranks with one thread each,
 and one process with one thread. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
@@ -11,7 +11,6 @@ import contextlib
 import platform
 import signal
 import statistics
-import threading
 import time
 
 from quiet import Watch
@@ -27,39 +26,26 @@ MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
 parser.add_argument("--binary", default=str(BINARY))
+parser.add_argument("--before", help="an earlier binary, of which two ranks run in the same rounds")
 parser.add_argument("--rounds", type=int, default=ROUNDS)
 parser.add_argument("--stage-layers", help="the option of the ranks")
 arguments = parser.parse_args()
 seeds = iter(range(10**9))
 
 
-def in_parallel(server, count, prompt_tokens, tokens):
-    """The times of all tokens of `count` requests at once, for each request; and the time of the start."""
-    times = [[] for _ in range(count)]
-
-    def run(own, ids):
-        events = server.stream(ids, tokens)
-        assert next(events)[0] == 200
-        for at, number in events:
-            own += [at] * number
-
-    threads = [threading.Thread(target=run, args=(own, prompt(next(seeds), prompt_tokens))) for own in times]
-    begin = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return begin, times
+def prompts(count, tokens):
+    return [prompt(next(seeds), tokens) for _ in range(count)]
 
 
 def prefill(server, count, tokens=PROMPT_TOKENS):
-    begin, times = in_parallel(server, count, tokens, 1)
-    return count * tokens / (max(map(max, times)) - begin)
+    ids = prompts(count, tokens)
+    begin = time.monotonic()
+    return count * tokens / (max(map(max, server.streams(ids, 1))) - begin)
 
 
 def decode(server, count):
     """Tokens per second while all sequences decode."""
-    _, times = in_parallel(server, count, 16, TOKENS)
+    times = server.streams(prompts(count, 16), TOKENS)
     begin, end = max(map(min, times)), min(map(max, times))
     return sum(begin < at <= end for own in times for at in own) / (end - begin)
 
@@ -90,12 +76,17 @@ rates = {}
 with Watch() as watch, contextlib.ExitStack() as stack:
     options = ["--no-enable-prefix-caching", "--threads"]
     stages = ["--stage-layers", arguments.stage_layers] if arguments.stage_layers else []
+
+    def two_ranks(binary):
+        return Served(arguments.model, *options, "1", *stages, command=[*MPIRUN, binary], end=signal.SIGUSR1)
+
     servers = {
         "two threads": Served(arguments.model, *options, "2", command=[arguments.binary]),
-        "two ranks": Served(
-            arguments.model, *options, "1", *stages, command=[*MPIRUN, arguments.binary], end=signal.SIGUSR1),
+        "two ranks": two_ranks(arguments.binary),
         "one thread": Served(arguments.model, *options, "1", command=[arguments.binary]),
     }
+    if arguments.before:
+        servers["ranks before"] = two_ranks(arguments.before)
     for server in servers.values():
         stack.enter_context(server)
     for turn in range(arguments.rounds + 1):
@@ -112,10 +103,11 @@ print(f"{cpu()}; others used {watch.others:.2f} CPUs")
 print(f"{'tokens/s':26}" + "".join(f"{name:>14}" for name in servers))
 for task in TASKS:
     print(f"{task:26}" + "".join(f"{statistics.median(rates[task, name]):14.1f}" for name in servers))
-for task in TOGETHER:
-    print(f"{task}: two ranks reach {ratio(task, 'two ranks', 'two threads'):.2f} of two threads")
-for task in ALONE:
-    print(f"{task}: the ring takes {1 - ratio(task, 'two ranks', 'one thread'):.1%} of the time")
+for ranks in [name for name in servers if "ranks" in name]:
+    for task in TOGETHER:
+        print(f"{task}: {ranks} reach {ratio(task, ranks, 'two threads'):.2f} of two threads")
+    for task in ALONE:
+        print(f"{task}: the ring of {ranks} takes {1 - ratio(task, ranks, 'one thread'):.1%} of the time")
 print(f"compute time of rank 0: {busy[0]:.1f} s, of rank 1: {busy[1]:.1f} s")
 for line in metrics.splitlines():
     if line.startswith("trinity_rank_info"):

@@ -1,10 +1,12 @@
 """A server to measure, and clients with little overhead: shared by the benchmarks that use HTTP."""
 
+import contextlib
 import http.client
 import json
 import pathlib
 import random
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -52,25 +54,17 @@ class Served:
     def stream(self, prompt, tokens, **members):
         """Yields the status and its headers, then for each event the time and its number of tokens.
 
-        The request has return_token_ids because random weights rarely generate complete UTF-8 characters. Little is parsed, since
-        clients share the server's CPUs.
+        The request has return_token_ids because random weights rarely generate complete UTF-8 characters.
         """
-        body = json.dumps({
-            "model": "m", "prompt": prompt, "max_tokens": tokens, "ignore_eos": True, "stream": True, "temperature": 0,
-            "return_token_ids": True, **members})
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.sendall((
-                "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+        with self.send(prompt, tokens, **members) as connection:
             data = connection.recv(65536)
             status = int(data.split(b" ", 2)[1])
             yield status, data
             seen = 0
             while status == 200:
                 *events, rest = data.split(b"\n\n")
-                for event in events:
-                    if ids := TOKEN_IDS.search(event):
-                        count = ids[1].count(b",") + 1
+                for count in map(tokens_in, events):
+                    if count:
                         seen += count
                         yield time.monotonic(), count
                 more = connection.recv(65536)
@@ -78,6 +72,35 @@ class Served:
                     assert seen == tokens, f"{seen} of {tokens} tokens"
                     return
                 data = rest + more
+
+    def streams(self, prompts, tokens):
+        """Streams replies to all prompts at once, read by one thread. Returns the times of the tokens of each reply."""
+        times = [[] for _ in prompts]
+        rests = [b""] * len(prompts)
+        with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+            for index, prompt in enumerate(prompts):
+                connection = stack.enter_context(self.send(prompt, tokens))
+                selector.register(connection, selectors.EVENT_READ, index)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    more = key.fileobj.recv(65536)
+                    if not more:
+                        selector.unregister(key.fileobj)
+                        assert len(times[key.data]) == tokens, f"{len(times[key.data])} of {tokens} tokens"
+                    *events, rests[key.data] = (rests[key.data] + more).split(b"\n\n")
+                    times[key.data] += [time.monotonic()] * sum(map(tokens_in, events))
+        return times
+
+    def send(self, prompt, tokens, **members):
+        """Sends a request for a streamed reply, on a connection of its own."""
+        body = json.dumps({
+            "model": "m", "prompt": prompt, "max_tokens": tokens, "ignore_eos": True, "stream": True, "temperature": 0,
+            "return_token_ids": True, **members})
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.sendall((
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+        return connection
 
     def record(self, prompt, tokens, begin, firsts, gaps):
         """Streams a reply; appends the time from `begin` to its first token, and the times between its events."""
@@ -98,6 +121,12 @@ class Served:
 
     def resident_bytes(self):
         return self.metric("process_resident_memory_bytes")
+
+
+def tokens_in(event):
+    """The number of tokens of an event. Little is parsed, since clients share the server's CPUs."""
+    ids = TOKEN_IDS.search(event)
+    return ids[1].count(b",") + 1 if ids else 0
 
 
 def served_settings(setting):
