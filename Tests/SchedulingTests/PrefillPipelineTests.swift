@@ -21,7 +21,7 @@ import Testing
             self.shares = shares
             free = [Double](repeating: 0, count: shares.count)
             scheduler = makeScheduler(
-                maxSequences: 64, maxBatchedTokens: 512, maxQueuedSequences: 1000, window: 2048, totalBlocks: 1_000_000,
+                maxSequences: 64, maxBatchedTokens: 512, maxQueuedSequences: 1000, window: 2048, totalBlocks: 100_000,
                 expertShare: MixtureMachine.expertShare)
             scheduler.maxBatchesInFlight = shares.count
             scheduler.overlap = shares.max().map { 1 / $0 } ?? 1
@@ -111,9 +111,12 @@ import Testing
         var pipeline = Pipeline(.small, shares: [0.5, 0.5])
         for _ in 0..<6 { _ = try pipeline.run(prompts: 8, tokens: 512) }
         let sizes = pipeline.sizes
-        var decode = StepWork()
-        decode.decodeTokens = 8
-        for _ in 0..<100 { pipeline.scheduler.observe(decode, took: .seconds(0.1), computing: .seconds(0.1)) }
+        for step in 0..<300 {
+            var decode = StepWork()
+            decode.decodeTokens = [1, 8, 16][step % 3]
+            let time = MixtureMachine(step: 0.001, experts: 0.2, token: 0).seconds(tokens: decode.decodeTokens)
+            pipeline.scheduler.observe(decode, took: .seconds(time), computing: .seconds(time))
+        }
         _ = try pipeline.run(prompts: 8, tokens: 512)
         #expect(pipeline.sizes == sizes)
     }

@@ -32,4 +32,21 @@ import Testing
         let phases = statistics.phases
         #expect(phases.forward > .zero && phases.schedule + phases.forward + phases.sample < elapsed)
     }
+
+    @Test func `the first prompt is divided so that two ranks compute it, and its result is the same`() async throws {
+        let model = try ModelCase("a_base")
+        let request = GenerationRequest.test(1, (0..<256).map { Int32($0 * 7 % 200) }, maxTokens: 1, logprobs: 2)
+        let alone = EngineHarness(model.directory) { $0.maxBatchedTokens = 256 }
+        _ = try await alone.ready()
+        let (expected, single) = await alone.run([request])
+        await alone.stop()
+        #expect(single.steps == 1)
+
+        let harness = EngineHarness(model.directory, ranks: 2) { $0.maxBatchedTokens = 256 }
+        _ = try await harness.ready()
+        let (outcomes, statistics) = await harness.run([request])
+        await harness.stop()
+        #expect(outcomes == expected)
+        #expect(statistics.steps > 1 && statistics.mostBatchesInFlight == 2)
+    }
 }
