@@ -139,14 +139,21 @@ extension IntegerCodes {
             (first, last) = (trinity_shuffle(table, first), trinity_shuffle(table, last))
         }
         if bits > 4 {
-            let upper = unsafeBitCast(load(lines), to: SIMD8<UInt64>.self)
-            let mask = SIMD8<UInt64>(repeating: bits == 5 ? 0x0101_0101_0101_0101 : 0x0303_0303_0303_0303)
-            let width = UInt64(truncatingIfNeeded: bits - 4)
-            let shift = UInt64(truncatingIfNeeded: column / 4) * width
-            first |= unsafeBitCast((upper &>> SIMD8(repeating: shift) & mask) &<< 4, to: SIMD8<Int64>.self)
-            last |= unsafeBitCast((upper &>> SIMD8(repeating: shift + width) & mask) &<< 4, to: SIMD8<Int64>.self)
+            let (upper, place) = (load(lines), column / 4 * (bits - 4))
+            first |= upperBits(upper, place)
+            last |= upperBits(upper, place + bits - 4)
         }
         return (first, last)
+    }
+
+    /// Returns the bits of each byte from bit `place` on, moved to their place above the nibbles.
+    @inline(__always)
+    private static func upperBits(_ upper: SIMD8<Int64>, _ place: Int) -> SIMD8<Int64> {
+        let upper = unsafeBitCast(upper, to: SIMD8<UInt64>.self)
+        let left = SIMD8(repeating: UInt64(truncatingIfNeeded: 4 - place))
+        let right = SIMD8(repeating: UInt64(truncatingIfNeeded: place - 4))
+        let mask = SIMD8<UInt64>(repeating: bits == 5 ? 0x1010_1010_1010_1010 : 0x3030_3030_3030_3030)
+        return unsafeBitCast((place < 4 ? upper &<< left : upper &>> right) & mask, to: SIMD8<Int64>.self)
     }
 
     @inline(__always)

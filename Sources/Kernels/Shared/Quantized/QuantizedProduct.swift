@@ -41,7 +41,8 @@ extension IntegerCodes {
     }
 
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
-        guard product.arguments.tokens > fewTokens else {
+        // The memory for up to eight tokens is on the stack.
+        guard product.arguments.tokens > 8 else {
             var memory = InlineArray<84, SIMD16<Float>>(repeating: .zero)
             withUnsafeMutableBytes(of: &memory) { memory in
                 guard let base = memory.baseAddress else { return }
@@ -53,10 +54,6 @@ extension IntegerCodes {
         multiply(product, bytes, memory)
         memory.deallocate()
     }
-
-    /// The maximum number of tokens whose memory is on the stack.
-    @inline(__always)
-    private static var fewTokens: Int { 8 }
 
     private static func multiply<let terms: Int>(
         _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ memory: TileMemory
@@ -224,6 +221,8 @@ extension IntegerCodes {
     ) {
         let (tokens, x) = (count / height, product.arguments.x)
         let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens: tokens, zeros)
+        let next = token + 2 * tokens <= product.arguments.tokens ? token + tokens : token
+        let nextOffsets = product.arguments.rowOffsets(next, product.arguments.xStride, tokens: tokens, zeros)
         let totals = memory.token(place)
         let offset = SIMD16<Int32>(repeating: 0 &- product.offset)
         let runColumns = product.runColumns
@@ -259,7 +258,7 @@ extension IntegerCodes {
                         if terms > 2 { g[unchecked: t] = sums.upperCorrection(sumPlace - segmentSums) }
                         t += 1
                     }
-                } else {
+                } else if product.offset != 0 || product.hasZeroPoints {
                     while t < count {
                         let sums = x + offsets[unchecked: t % tokens] + sumPlace
                         let factor = product.hasZeroPoints ? memory.headers(t / tokens).zeroPoints(group) : offset
@@ -288,6 +287,10 @@ extension IntegerCodes {
                     scaled[unchecked: t] = multiplyAdd(
                         integer, memory.headers(t / tokens).scale(group), scaled[unchecked: t])
                     t += 1
+                }
+                if isPanel && column & 63 == 0 {
+                    Kernels.prefetchLines(
+                        x + column, nextOffsets, tokens: tokens, terms: terms, termBytes: product.layout.termBytes)
                 }
                 column += runColumns
                 group += 1
@@ -334,11 +337,8 @@ extension IntegerCodes {
             }
             t = 0
             while t < count {
-                let token = totals + t % tokens * 128
                 let xScale = (x + offsets[unchecked: t % tokens] + scalePlace).load(as: Float.self)
-                token.setTotal(
-                    t / tokens,
-                    multiplyAdd(scaled[unchecked: t], SIMD16(repeating: xScale), token.total(t / tokens)))
+                (totals + t % tokens * 128).addToTotal(t / tokens, scaled[unchecked: t], xScale)
                 t += 1
             }
         }
@@ -378,8 +378,7 @@ private struct QuantizedProduct {
         self.weights = weights
         self.arguments = arguments
         layout = IntegerRowLayout(columns: weights.columns, terms: terms)
-        let packed = format.packedColumns(weights.columns)
-        let encoded = layout.termBytes
+        let (packed, encoded) = (format.packedColumns(weights.columns), layout.termBytes)
         columns = packed < encoded ? packed : encoded
         blockBytes = format.blockBytes(columns: weights.columns)
         sectionMask = format.sectionColumns - 1
@@ -392,7 +391,7 @@ private struct QuantizedProduct {
         minima = format.minima
         (hasMinima, hasZeroPoints) = (minima == .float16 || minima == .uint8, minima == .zeroPoint)
         offset = format.codes.offset
-        storesCorrections = runColumns <= 32 && !hasZeroPoints
+        storesCorrections = offset != 0 && !hasZeroPoints && runColumns <= 32
         firstSum = runColumns == 16 ? 0 : runColumns == 32 ? 8 : runColumns == 64 ? 12 : 14
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }

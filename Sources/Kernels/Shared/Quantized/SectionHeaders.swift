@@ -26,9 +26,12 @@ extension Kernels {
             if headerBytes > 64 { prefetch(cursor + section * sectionBytes + ahead + 64) }
             section += 1
         }
-        // Each format has its own loop over all groups.
+        // Each format has its own loop, with a constant number of groups in a section where the kind of scales determines it.
         @inline(__always)
-        func store(_ first: UnsafeRawPointer, _ target: TileMemory, _ value: (UnsafeRawPointer, Int) -> SIMD16<Float>) {
+        func store(
+            _ groups: Int, _ first: UnsafeRawPointer, _ target: TileMemory,
+            _ value: (UnsafeRawPointer, Int) -> SIMD16<Float>
+        ) {
             var (header, target) = (first, target)
             var section = 0
             while section < sections {
@@ -43,24 +46,24 @@ extension Kernels {
             }
         }
         switch kind {
-        case .none: store(cursor, headers) { _, _ in SIMD16(repeating: 1) }
-        case .float16: store(cursor, headers) { float16Lanes($0 + $1 * 32) }
-        case .bfloat16: store(cursor, headers) { bfloat16Lanes($0 + $1 * 32) }
-        case .float32: store(cursor, headers) { load16($0.assumingMemoryBound(to: Float.self), $1 * 16) }
-        case .float8: store(cursor, headers) { float8Lanes($0 + $1 * 16) }
-        case .exponent: store(cursor, headers) { exponentLanes($0 + $1 * 16) }
-        case .uint8: store(cursor, headers) { floatLanes(byteLanes($0 + $1 * 16)) }
-        case .int8: store(cursor, headers) { floatLanes(signedByteLanes($0 + $1 * 16)) }
+        case .none: store(groups, cursor, headers) { _, _ in SIMD16(repeating: 1) }
+        case .float16: store(2, cursor, headers) { float16Lanes($0 + $1 * 32) }
+        case .bfloat16: store(2, cursor, headers) { bfloat16Lanes($0 + $1 * 32) }
+        case .float32: store(1, cursor, headers) { load16($0.assumingMemoryBound(to: Float.self), $1 * 16) }
+        case .float8: store(4, cursor, headers) { float8Lanes($0 + $1 * 16) }
+        case .exponent: store(4, cursor, headers) { exponentLanes($0 + $1 * 16) }
+        case .uint8: store(2, cursor, headers) { floatLanes(byteLanes($0 + $1 * 16)) }
+        case .int8: store(4, cursor, headers) { floatLanes(signedByteLanes($0 + $1 * 16)) }
         }
         let minimumBytes = cursor + (minima == .uint8 ? 32 : headerBytes - 64)
         switch minima {
         case .none: break
         case .zeroPoint:
-            store(minimumBytes, headers + 1024) {
+            store(groups, minimumBytes, headers + 1024) {
                 unsafeBitCast(SIMD16<Int32>.zero &- byteLanes($0 + $1 * 16), to: SIMD16<Float>.self)
             }
-        case .uint8: store(minimumBytes, headers + 1024) { floatLanes(byteLanes($0 + $1 * 16)) }
-        case .float16: store(minimumBytes, headers + 1024) { float16Lanes($0 + $1 * 32) }
+        case .uint8: store(2, minimumBytes, headers + 1024) { floatLanes(byteLanes($0 + $1 * 16)) }
+        case .float16: store(2, minimumBytes, headers + 1024) { float16Lanes($0 + $1 * 32) }
         }
     }
 }

@@ -14,6 +14,22 @@ extension Kernels {
         return multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), low)
     }
 
+    /// Requests the next lines of the rows of x of some tokens, one line for each term. A tile requests the lines of the next tile
+    /// one by one while it computes: if all were requested at its start, the rate would be lower.
+    @inline(__always)
+    static func prefetchLines<let count: Int>(
+        _ x: UnsafeRawPointer, _ offsets: InlineArray<count, Int>, tokens: Int, terms: Int, termBytes: Int
+    ) {
+        var t = 0
+        while t < tokens {
+            let line = x + offsets[unchecked: t]
+            prefetch(line)
+            if terms > 1 { prefetch(line + termBytes) }
+            if terms > 2 { prefetch(line + 2 * termBytes) }
+            t += 1
+        }
+    }
+
     /// Returns the results of a block of rows from their totals.
     @inline(__always)
     static func scaled(_ totals: SIMD16<Float>, _ weights: PackedQuantizedWeights, _ block: Int) -> SIMD16<Float> {
@@ -43,8 +59,10 @@ extension TileMemory {
             let low = sums.loadUnaligned(as: SIMD16<Int32>.self)
             let upper = terms > 2 ? (sums + upperBytes).loadUnaligned(as: SIMD16<Int32>.self) : .zero
             let target = self.sums(t)
-            target.setCorrections(low &* factor)
-            if terms > 2 { target.setUpperCorrections(upper &* factor) }
+            if offset != 0 {
+                target.setCorrections(low &* factor)
+                if terms > 2 { target.setUpperCorrections(upper &* factor) }
+            }
             if hasMinima {
                 let float = floatLanes(low)
                 target.setSums(

@@ -63,6 +63,11 @@ extension TileMemory {
         storeBytes(of: value, toByteOffset: block * 64, as: SIMD16<Float>.self)
     }
 
+    @inline(__always)
+    func addToTotal(_ block: Int, _ sum: SIMD16<Float>, _ scale: Float) {
+        setTotal(block, multiplyAdd(sum, SIMD16(repeating: scale), total(block)))
+    }
+
     /// Returns the decoded codes of a block.
     @inline(__always)
     func panel(_ block: Int) -> TileMemory { self + 4352 + chunkTokens * 128 + block * 4096 }
