@@ -28,11 +28,13 @@ public final class MappedFile {
     /// Releases the pages of `range`, a part of `bytes`, from this process's memory; they are loaded again on the next read.
     func release(_ range: UnsafeRawBufferPointer) {
         guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
-        // The range is extended to the 64 KB that the system maps around a page on a read. Releasing a neighbor's page costs at
-        // most another page fault, but the remainders of many small tensors would add up to a tenth of the file.
-        let page = max(Int(getpagesize()), 1 << 16)
-        let first = (start - base) / page * page
-        let end = min((start - base + range.count + page - 1) / page * page, bytes.count)
+        // The range is extended to all that the system may have mapped with its pages: 64 KB, or since Linux 6.18 a whole folio of
+        // the page cache of up to 2 MB, aligned in the address space. Releasing a neighbor's page costs at most another page
+        // fault, but the remainders of many small tensors would add up to a tenth of the file.
+        let unit = 2 << 20
+        let offset = Int(bitPattern: base) % unit
+        let first = max((start - base + offset) / unit * unit - offset, 0)
+        let end = min((start - base + range.count + offset + unit - 1) / unit * unit - offset, bytes.count)
         madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
     }
 

@@ -170,8 +170,8 @@ public struct CheckpointSynthesizer: Sendable {
         switch matrix.entries[1].type {
         case .bfloat16:
             let scale = SyntheticContent.scale(bits: 4).bitPattern
-            return [.bytes, .constant(UInt16(scale >> 16)), shape]
-        case .float16: return [.bytes, .constant(Float16(SyntheticContent.scale(bits: 8))), shape]
+            return [.bytes, .signed(UInt16(scale >> 16)), shape]
+        case .float16: return [.bytes, .signed(Float16(SyntheticContent.scale(bits: 8))), shape]
         default:
             // The scales are 1. The global scale divides the weights; 2.926 is the standard deviation of uniformly distributed
             // E2M1 codes.

@@ -8,8 +8,9 @@ enum SyntheticContent {
     case bfloat16, float8
     /// Normally distributed numbers, with a quarter of the deviation if `isSmall` is true.
     case float32(isSmall: Bool)
-    /// Blocks of `size` random bytes, with `constant` at `offset`. The codes of a quantized format are uniformly distributed.
-    case blocks(size: Int, constant: [UInt8], offset: Int)
+    /// Blocks of `size` random bytes, with `constant` at `offset`. The codes of a quantized format are uniformly distributed. If
+    /// `isSigned` is true, the highest bit of the last byte of `constant`, the sign of a scale, is random.
+    case blocks(size: Int, constant: [UInt8], offset: Int, isSigned: Bool = false)
 
     /// The standard deviation of matrices, both normally and uniformly distributed.
     static let deviation: Float = 0.02
@@ -27,6 +28,11 @@ enum SyntheticContent {
         constant(bytes(number))
     }
 
+    /// Returns content that repeats a number with random signs.
+    static func signed<Number: BitwiseCopyable>(_ number: Number) -> SyntheticContent {
+        .blocks(size: MemoryLayout<Number>.size, constant: bytes(number), offset: 0, isSigned: true)
+    }
+
     /// Random bytes.
     static let bytes = SyntheticContent.blocks(size: 8, constant: [], offset: 0)
 
@@ -36,10 +42,12 @@ enum SyntheticContent {
     static func gguf(_ type: GGUFType) -> SyntheticContent {
         switch type {
         case .float32: .float32(isSmall: false)
-        case .q40, .q50, .q80: blocks(type, bytes(scale(type)), at: 0)
+        // Codes of two's complement have the mean -0.5. With scales of random signs, values have the mean zero. Otherwise every
+        // layer would amplify the same direction, and all tokens would choose the same experts.
+        case .q40, .q50, .q80: blocks(type, bytes(scale(type)), at: 0, isSigned: true)
         case .q4K, .q5K: blocks(type, superBlock(type), at: 0)
         // Sixteen scales of one precede the superscale.
-        case .q6K: blocks(type, [UInt8](repeating: 1, count: 16) + bytes(scale(type)), at: 192)
+        case .q6K: blocks(type, [UInt8](repeating: 1, count: 16) + bytes(scale(type)), at: 192, isSigned: true)
         case .bfloat16: .bfloat16
         // Scale and minimum: values have the mean zero.
         case .q51: blocks(type, bytes(scale(type)) + bytes(scale(type) * -15.5), at: 0)
@@ -71,8 +79,10 @@ enum SyntheticContent {
         return bytes(scale) + bytes(scale * middle) + ones
     }
 
-    private static func blocks(_ type: GGUFType, _ constant: [UInt8], at offset: Int) -> SyntheticContent {
-        .blocks(size: type.blockBytes, constant: constant, offset: offset)
+    private static func blocks(
+        _ type: GGUFType, _ constant: [UInt8], at offset: Int, isSigned: Bool = false
+    ) -> SyntheticContent {
+        .blocks(size: type.blockBytes, constant: constant, offset: offset, isSigned: isSigned)
     }
 
     private static func bytes<Number: BitwiseCopyable>(_ number: Number) -> [UInt8] {
@@ -99,15 +109,16 @@ struct SyntheticBytes {
         case .float8: fill(bytes.bindMemory(to: UInt8.self), from: tables.float8, stream, start)
         case .float32(let isSmall):
             fill(bytes.bindMemory(to: Float.self), from: isSmall ? tables.small : tables.normal, stream, start / 4)
-        case .blocks(let size, let constant, let offset):
-            if constant.count < size { fillRandomly(bytes, stream, start) }
+        case .blocks(let size, let constant, let offset, let isSigned):
+            if constant.count < size || isSigned { fillRandomly(bytes, stream, start) }
             let first = start / size
             let blocks = (start + bytes.count + size - 1) / size - first
             pool.forEachRange(of: blocks, grain: 1 << 14) { range in
                 for block in range {
                     let place = (first + block) * size + offset - start
                     for (index, byte) in constant.enumerated() where bytes.indices.contains(place + index) {
-                        bytes[place + index] = byte
+                        let random: UInt8 = isSigned && index == constant.count - 1 ? 0x80 : 0
+                        bytes[place + index] = byte | bytes[place + index] & random
                     }
                 }
             }

@@ -16,4 +16,9 @@ enum MemoryAllocator {
         mallopt(M_TRIM_THRESHOLD, leastMappedBytes)
         mallopt(M_ARENA_MAX, Int32(max(2, ProcessInfo.processInfo.activeProcessorCount)))
     }
+
+    /// Returns the free pages of the heaps to the system. By itself, glibc returns only what is free at the end of a heap.
+    static func trim() {
+        _ = malloc_trim(0)
+    }
 }

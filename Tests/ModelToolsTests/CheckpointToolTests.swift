@@ -52,7 +52,8 @@ import Testing
         let mean = values.reduce(0, +) / Double(values.count)
         let squares = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
         #expect(abs(squares.squareRoot() - 0.02) < 0.001, "\(name)")
-        #expect(abs(mean) < 0.003, "\(name)")
+        // A mean of half a step of Q4_0, 0.0022, would be a common direction of all tokens.
+        #expect(abs(mean) < 0.0014, "\(name)")
     }
 
     /// With eight experts the mix has a type of its own for the output of attention, in blocks of 32 if 256 do not fit.
