@@ -1,7 +1,7 @@
 """Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE] [--before FILE]
 
 Needs a binary of `make build MPI=1`, mpirun and two idle cores. Starts one process with two threads, two ranks with one thread each,
-and one process with one thread. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
+one process with one thread, and with `--before` two ranks of an earlier binary. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
 and their ratios as the median of the rounds' ratios. One step alone passes through both ranks one after another. Compared with one
 thread, the rest of its time is that of the ring.
 """
@@ -108,7 +108,7 @@ for ranks in [name for name in servers if "ranks" in name]:
         print(f"{task}: {ranks} reach {ratio(task, ranks, 'two threads'):.2f} of two threads")
     for task in ALONE:
         print(f"{task}: the ring of {ranks} takes {1 - ratio(task, ranks, 'one thread'):.1%} of the time")
-print(f"compute time of rank 0: {busy[0]:.1f} s, of rank 1: {busy[1]:.1f} s")
+print(f"compute time of rank 0 of two ranks: {busy[0]:.1f} s, of rank 1: {busy[1]:.1f} s")
 for line in metrics.splitlines():
     if line.startswith("trinity_rank_info"):
         print(line)

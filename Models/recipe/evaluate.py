@@ -4,8 +4,8 @@
 
 Starts `trinity serve` for each model, one after the other, asks at temperature 0, and runs `trinity needle` with 100 prompts a length.
 Writes `evaluation-NAME.json` and `needle-NAME.json` for each model; what is there already is not asked again. With
-`--prompts confirmation`, it asks the other prompts that `make_data.py` writes, and writes `confirmation-NAME.json`: figures of a model
-that was chosen by the first ones. Needs Python's standard library only.
+`--prompts confirmation`, it asks the other prompts that `make_data.py` writes, and writes `confirmation-NAME.json`. A mix of data
+that was chosen by the first prompts may look better with them than it is. Needs Python's standard library only.
 """
 
 import argparse
@@ -240,7 +240,7 @@ def main():
         name, folder = model.split("=", 1)
         results = arguments.folder / f"{arguments.prompts}-{name}.json"
         needles = arguments.folder / f"needle-{name}.json"
-        log = open(arguments.folder / f"serve-{name}.log", "w")
+        log = open(arguments.folder / f"serve-{arguments.prompts}-{name}.log", "w")
         with log, Server(arguments.binary, folder, log, options) as server:
             if not results.exists():
                 found = evaluate(server, prompts)

@@ -170,7 +170,7 @@ def main():
                 flush=True,
             )
     check_needle_words(folder, pathlib.Path(__file__).resolve().parents[2])
-    # The first one is written last.
+    # `make_model.py` takes the file of the first one as the mark that the data is complete.
     for name in reversed(EVALUATIONS):
         R.seed(f"trinity-tiny 2 {name}")
         prompts = evaluation.prompts()

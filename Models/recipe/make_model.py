@@ -131,8 +131,9 @@ def main():
         "--processes",
         os.cpu_count(),
     ]
-    # Written last.
-    step("data", folder / "data/evaluation.jsonl", lambda: run(*data))
+    # Written last. Folders of earlier versions have no prompts for the confirmation.
+    prompts = [folder / f"data/{name}.jsonl" for name in ("confirmation", "evaluation")]
+    step("data", next((path for path in prompts if not path.exists()), prompts[-1]), lambda: run(*data))
     run_folder = folder / "run"
     train = [binary, "train", folder / "recipe.json", "--out", run_folder, "--plot"]
     # The last file of a finished run.

@@ -28,9 +28,9 @@ public final class MappedFile {
     /// Releases the pages of `range`, a part of `bytes`, from this process's memory; they are loaded again on the next read.
     func release(_ range: UnsafeRawBufferPointer) {
         guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
-        // The range is extended to all that the system may have mapped with its pages: 64 KB, or since Linux 6.18 a whole folio of
-        // the page cache of up to 2 MB, aligned in the address space. Releasing a neighbor's page costs at most another page
-        // fault, but the remainders of many small tensors would add up to a tenth of the file.
+        // The range is extended to all that the system may have mapped with its pages: 64 KB, or with newer kernels a whole folio
+        // of the page cache, within a page table of 2 MB. Releasing a neighbor's pages costs other page faults, but the remainders
+        // of many small tensors would add up to a tenth of the file.
         let unit = 2 << 20
         let offset = Int(bitPattern: base) % unit
         let first = max((start - base + offset) / unit * unit - offset, 0)

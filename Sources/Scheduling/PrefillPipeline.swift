@@ -10,7 +10,8 @@
 struct PrefillPipeline: Sendable {
     /// The sizes that are compared: multiples of the token budget divided by this number.
     private static let sizes = 8
-    /// Before the first measurement, reading the weights is assumed to take as long as computing this many tokens.
+    /// Until a step without decodes has been measured, reading the weights is assumed to take as long as computing this many
+    /// tokens.
     private static let assumedWeightTokens = 32.0
 
     /// The time of a step in all stages, relative to its time in the slowest one: d above. With 1, no stages overlap.
@@ -21,8 +22,8 @@ struct PrefillPipeline: Sendable {
         stepTimes = StepTimeModel(expertShare: expertShare)
     }
 
-    /// Records the time of a step in all stages together, without waits. Only steps without decodes count: the weights that a decode
-    /// reads take their full time, but a large step reads them while it computes.
+    /// Records the time of a step in all stages together, without waits. Only steps without decodes count: the weights that a
+    /// decode reads take their full time, but a large step reads them while it computes.
     mutating func observe(_ work: StepWork, took time: Duration) {
         if work.decodeTokens == 0 { stepTimes.observe(work, took: time) }
     }
@@ -44,7 +45,7 @@ struct PrefillPipeline: Sendable {
         return best.size
     }
 
-    /// Returns the time of a step. Before the first measurement, only its ratio to that of other steps has a meaning.
+    /// Returns the time of a step. Until one has been measured, only its ratio to that of other steps has a meaning.
     private func seconds(tokens: Int, pairs: Int) -> Double {
         guard stepTimes.knowsPrefill else { return Double(tokens) + Self.assumedWeightTokens }
         var work = StepWork()

@@ -14,8 +14,9 @@ extension Kernels {
         return multiplyAdd(floatLanes(upper), SIMD16<Float>(repeating: 65536), low)
     }
 
-    /// Requests the next lines of the rows of x of some tokens, one line for each term. A tile requests the lines of the next tile
-    /// one by one while it computes: if all were requested at its start, the rate would be lower.
+    /// Requests the next lines of the rows of x of some tokens, one line for each term. A tile requests lines of the next tile one by
+    /// one while it computes (with groups of 128 columns, every other one): if all were requested at its start, the rate would be
+    /// lower.
     @inline(__always)
     static func prefetchLines<let count: Int>(
         _ x: UnsafeRawPointer, _ offsets: InlineArray<count, Int>, tokens: Int, terms: Int, termBytes: Int
