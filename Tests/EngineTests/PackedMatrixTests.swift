@@ -1,4 +1,3 @@
-import KernelInterface
 import Testing
 
 @testable import Checkpoints
