@@ -256,6 +256,11 @@ def test_a_model_is_trained_when_its_folder_is_whole(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(make_model, "run", lambda *command: commands.append([str(part) for part in command]))
     monkeypatch.setattr(sys, "argv", ["make_model.py", "--folder", str(tmp_path / "model"), "--binary", "trinity"])
+    # A folder of an earlier version has no prompts for the confirmation.
+    with pytest.raises(SystemExit, match="data was interrupted"):
+        make_model.main()
+    assert len(commands) == 1 and commands.pop()[1].endswith("make_data.py")
+    (tmp_path / "model/data/confirmation.jsonl").write_text("")
     with pytest.raises(SystemExit, match="training was interrupted"):
         make_model.main()
     assert len(commands) == 1 and commands[0][1] == "train"
