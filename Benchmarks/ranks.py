@@ -1,7 +1,8 @@
 """Two ranks against one process on this machine: python3 Benchmarks/ranks.py MODEL [--binary FILE] [--before FILE]
 
 Needs a binary of `make build MPI=1`, mpirun and two idle cores. Starts one process with two threads, two ranks with one thread each,
-one process with one thread, and with `--before` two ranks of an earlier binary. They run in turn in each round; a server without work uses no CPU time. Prints the median rates,
+one process with one thread, and with `--before` two ranks of an earlier binary. They run in turn in each round; a server without
+work uses no CPU time. Prints the median rates,
 and their ratios as the median of the rounds' ratios. One step alone passes through both ranks one after another. Compared with one
 thread, the rest of its time is that of the ring.
 """
