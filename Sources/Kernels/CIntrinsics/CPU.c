@@ -1,5 +1,9 @@
 #include "CIntrinsics.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 // Bits are named in Linux' arch/arm64/include/uapi/asm/hwcap.h.
@@ -20,6 +24,26 @@ int trinity_has_avx512(void) {
         && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
         && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16")
         && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+#else
+    return 0;
+#endif
+}
+
+#if defined(__x86_64__)
+// Read once: in a virtual machine, cpuid is an exit to the host.
+static int full_width_avx512;
+
+__attribute__((constructor)) static void read_width(void) {
+    // Function 8000_001A of AMD64: bit 3 of EAX is FP512. Other vendors do not define it.
+    unsigned int vendor, a, b, c, d;
+    const int is_amd = __get_cpuid(0, &a, &vendor, &c, &d) && vendor == signature_AMD_ebx;
+    full_width_avx512 = is_amd && __get_cpuid(0x8000001a, &a, &b, &c, &d) && (a >> 3 & 1);
+}
+#endif
+
+int trinity_has_full_width_avx512(void) {
+#if defined(__x86_64__)
+    return full_width_avx512;
 #else
     return 0;
 #endif
