@@ -126,7 +126,7 @@ if onlyFormat == nil {
 // Weights of 1024 x 2048, which the cache holds, and of 32768 x 2048, which it does not: GFLOP/s.
 let float8Counts =
     onlyFormat == "FP8"
-    ? tokenCounts.map { ($0, 1024) }
+    ? tokenCounts.map { ($0, 1024) } + tokenCounts.map { ($0, 32768) }
     : [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 32].map({ ($0, 32768) })
 for (tokens, rows) in float8Counts where onlyFormat == nil || onlyFormat == "FP8" {
     let problem = Problem(rows: rows, columns: 2048, tokens: tokens)
