@@ -248,7 +248,8 @@ let package = Package(
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
-            dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
+            dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"]
+                + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
         .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: settings),
         .testTarget(name: "WebTests", dependencies: ["Web"], swiftSettings: settings),

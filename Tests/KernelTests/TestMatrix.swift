@@ -101,21 +101,29 @@ struct TestMatrix {
     }
 
     /// y (tokens, rows) of x (tokens, columns), or of the rows of x selected by `xRows`.
-    func multiply(_ x: [Float], xRows: [Int32]? = nil) -> [Float] {
+    ///
+    /// - Parameters:
+    ///   - slice: The number of blocks of rows in a call. Tiles may have two blocks; an odd last block has a tile of its own.
+    ///   - product: The kernel to call instead of the one for the format.
+    func multiply(
+        _ x: [Float], xRows: [Int32]? = nil, slice: Int = 3, product: ((PackedWeights, MatmulArguments) -> Void)? = nil
+    ) -> [Float] {
         let tokens = xRows?.count ?? x.count / columns
         var y = [Float](repeating: .nan, count: tokens * rows)
         let (source, stride) = encoded(x)
+        let blocks = (rows + 15) / 16
+        let product = product ?? { kernels.multiply(format, $0, $1) }
         withPacked { matrix in
             source.withUnsafeBytes { source in
                 y.withUnsafeMutableBufferPointer { y in
                     guard let source = source.baseAddress, let y = y.baseAddress else { return }
-                    for block in 0..<(rows + 15) / 16 {
+                    for block in Swift.stride(from: 0, to: blocks, by: slice) {
                         func multiply(_ xRows: UnsafePointer<Int32>?) {
-                            kernels.multiply(
-                                format, matrix,
+                            product(
+                                matrix,
                                 MatmulArguments(
-                                    firstBlock: block, blocks: 1, x: source, xStride: stride, xRows: xRows,
-                                    tokens: tokens, y: y, yStride: rows))
+                                    firstBlock: block, blocks: min(slice, blocks - block), x: source, xStride: stride,
+                                    xRows: xRows, tokens: tokens, y: y, yStride: rows))
                         }
                         if let xRows { multiply(xRows) } else { multiply(nil) }
                     }

@@ -1,6 +1,6 @@
 // Compares kernel sets with each other and with the limits of the machine. Every figure is the best of many short samples.
 // All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds]
-// [numbers of tokens for quantized weights, by default 1 512] [a quantized format, which is measured alone].
+// [numbers of tokens for quantized weights, by default 1 512] [a quantized format or FP8: only it is measured, with these numbers].
 
 import AVX2Kernels
 import AVX512Kernels
@@ -124,11 +124,11 @@ if onlyFormat == nil {
 }
 
 // Weights of 1024 x 2048, which the cache holds, and of 32768 x 2048, which it does not: GFLOP/s.
-let float8Counts =
+let float8Sizes =
     onlyFormat == "FP8"
     ? tokenCounts.map { ($0, 1024) } + tokenCounts.map { ($0, 32768) }
-    : [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 32].map({ ($0, 32768) })
-for (tokens, rows) in float8Counts where onlyFormat == nil || onlyFormat == "FP8" {
+    : [2, 4, 8, 12, 32, 64, 512].map { ($0, 1024) } + [8, 16, 32].map { ($0, 32768) }
+for (tokens, rows) in float8Sizes where onlyFormat == nil || onlyFormat == "FP8" {
     let problem = Problem(rows: rows, columns: 2048, tokens: tokens)
     let operations = Double(2 * problem.rows * problem.columns * tokens)
     let repeats = max(1, Int(2e9 / operations))

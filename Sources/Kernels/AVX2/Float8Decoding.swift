@@ -11,8 +11,8 @@ extension AVX2.Float8Weights {
             while half < 2 {
                 let source = (lines + line * 64 + half * 32).loadUnaligned(as: SIMD4<Int64>.self)
                 let place = target + line * 256 + half * 32
-                decodePairs(trinity_widen_low_pairs(source), place)
-                decodePairs(trinity_widen_high_pairs(source), place + 128)
+                storePairs(trinity_widen_low_pairs(source), place)
+                storePairs(trinity_widen_high_pairs(source), place + 128)
                 half += 1
             }
             trinity_prefetch(lines + line * 64 + 4096)
@@ -21,12 +21,19 @@ extension AVX2.Float8Weights {
     }
 }
 
+/// Decodes and stores two columns of eight rows.
+@inline(__always)
+private func storePairs(_ pairs: SIMD4<Int64>, _ target: UnsafeMutableRawPointer) {
+    let (first, second) = float8Columns(pairs)
+    target.storeBytes(of: first, as: SIMD8<Float>.self)
+    target.storeBytes(of: second, toByteOffset: 64, as: SIMD8<Float>.self)
+}
+
 /// Decodes two columns of eight rows, which are in the upper bytes of each lane.
 @inline(__always)
-private func decodePairs(_ pairs: SIMD4<Int64>, _ target: UnsafeMutableRawPointer) {
+func float8Columns(_ pairs: SIMD4<Int64>) -> (SIMD8<Float>, SIMD8<Float>) {
     let wide = unsafeBitCast(pairs, to: SIMD8<Int32>.self)
-    target.storeBytes(of: decodeHighByte(wide &<< 8), as: SIMD8<Float>.self)
-    target.storeBytes(of: decodeHighByte(wide), toByteOffset: 64, as: SIMD8<Float>.self)
+    return (decodeHighByte(wide &<< 8), decodeHighByte(wide))
 }
 
 /// Decodes E4M3FN codes in the top byte of each lane. With sign, exponent and fraction at their float32 positions, a number is the

@@ -28,14 +28,14 @@ extension AVX512.Float8Weights {
 
     /// Multiplies rows of x using only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
-        multiplyRounded(weights, arguments, tileBlocks: AVX512.isFullWidth ? 2 : 1)
+        multiplyRounded(weights, arguments, tileBlocks: trinity_has_half_width_avx512() != 0 ? 1 : 2)
     }
 
-    /// The same with tiles of one block of rows by eight tokens, or of two blocks by five tokens. Results are equal in bits.
+    /// The same with tiles of one block of rows by eight tokens, or of two blocks by five tokens. The results have the same bits.
     ///
-    /// Decoding a line of weights takes four permutations, and multiplying it takes two products for each token. A CPU that
-    /// executes both at half width, such as Zen 4, executes them in the same place, so one line for eight tokens is faster.
-    public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments, tileBlocks: Int) {
+    /// Two blocks share each number of x that is loaded, but decode twice as many weights for fewer products. On Zen 4, one block
+    /// is faster, perhaps because permutations and products use the same execution unit.
+    package static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments, tileBlocks: Int) {
         PackedProduct<4, 1>(weights: weights, arguments: arguments, tileBlocks: tileBlocks).run()
     }
 }
@@ -87,29 +87,35 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     @inline(__always)
     private func stream<let count: Int>(_ tokens: InlineArray<count, Int>) {
         let offsets = offsets(0, tokens)
-        var block = arguments.firstBlock
-        while block < endBlock {
-            var start = 0
-            while start < weights.columns {
-                let panel = panel(block, start, height: 1)
-                let sums = output(0, block)
-                multiply(panel, One(repeating: 0), offsets, sums, sums)
-                start = panel.end
+        var scratch = InlineArray<128, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &scratch) { bytes in
+            guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            // Rows of y may share a set of the L1 cache.
+            let from = Sums(base: scratch, stride: 16)
+            var block = arguments.firstBlock
+            while block < endBlock {
+                var start = 0
+                while start < weights.columns {
+                    let panel = panel(block, start, height: 1)
+                    let into = panel.end == weights.columns ? output(0, block) : from
+                    multiply(panel, One(repeating: 0), offsets, from, into)
+                    start = panel.end
+                }
+                block += 1
             }
-            block += 1
         }
     }
 
     /// Computes the product for many tokens tile by tile, for as many tokens at a time as the L1 cache can hold sums of. Decoding
-    /// float8 again for each tile costs less than writing a decoded panel to memory, because products and table lookups run in
-    /// parallel.
+    /// float8 again for each tile costs less than writing a decoded panel to memory.
     @inline(__always)
     private func runTiles() {
         var scratch = InlineArray<2048, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &scratch) { bytes in
             guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
             var token = 0
-            let most = 128 / tileBlocks
+            // The sums of 128 tokens of one block, or of 64 tokens of two. Exact rows of x are twice as long.
+            let most = isPair || tileBlocks == 2 ? 64 : 128
             while token < arguments.tokens {
                 let end = token + most < arguments.tokens ? token + most : arguments.tokens
                 var block = arguments.firstBlock

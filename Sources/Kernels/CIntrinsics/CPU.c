@@ -31,19 +31,22 @@ int trinity_has_avx512(void) {
 
 #if defined(__x86_64__)
 // Read once: in a virtual machine, cpuid is an exit to the host.
-static int full_width_avx512;
+static int half_width_avx512;
 
 __attribute__((constructor)) static void read_width(void) {
-    // Function 8000_001A of AMD64: bit 3 of EAX is FP512. Other vendors do not define it.
-    unsigned int vendor, a, b, c, d;
-    const int is_amd = __get_cpuid(0, &a, &vendor, &c, &d) && vendor == signature_AMD_ebx;
-    full_width_avx512 = is_amd && __get_cpuid(0x8000001a, &a, &b, &c, &d) && (a >> 3 & 1);
+    unsigned int vendor, version, b, c, d;
+    if (!__get_cpuid(0, &version, &vendor, &c, &d) || vendor != signature_AMD_ebx) return;
+    if (!__get_cpuid(1, &version, &b, &c, &d)) return;
+    // The base family of all Zen is 15. Family 25 is Zen 3, which has no AVX-512, and Zen 4. KVM hides the bit FP512 of function
+    // 8000_001A from guests, so it cannot tell.
+    const unsigned int family = (version >> 8 & 15) + (version >> 20 & 255);
+    half_width_avx512 = family == 25;
 }
 #endif
 
-int trinity_has_full_width_avx512(void) {
+int trinity_has_half_width_avx512(void) {
 #if defined(__x86_64__)
-    return full_width_avx512;
+    return half_width_avx512;
 #else
     return 0;
 #endif

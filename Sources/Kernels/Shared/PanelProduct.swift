@@ -9,6 +9,11 @@ import KernelInterface
 extension LineFormat {
     /// Computes the product panel by panel.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        multiplyPanels(weights, arguments)
+    }
+
+    /// The same, for families whose `multiply` computes some cases in another way.
+    static func multiplyPanels(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         guard isDecoded else { return multiply(weights, arguments, scratch: nil) }
         // The memory has room for 128 columns, and for the rest of the line in which a panel may begin.
         var scratch = InlineArray<2112, Float>(repeating: 0)

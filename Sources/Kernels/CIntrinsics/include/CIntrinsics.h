@@ -14,8 +14,8 @@ int trinity_has_avx2(void);
 /// Whether they run code for x86-64-v4 with BF16, VBMI and VNNI.
 int trinity_has_avx512(void);
 
-/// Whether this CPU is known to execute instructions of 512 bits at full width. Zen 4 executes two halves in turn.
-int trinity_has_full_width_avx512(void);
+/// Whether this CPU is a Zen 4, which executes an instruction of 512 bits as two halves.
+int trinity_has_half_width_avx512(void);
 
 /// Whether they run code for Armv8.2-A with products of bytes (FEAT_DotProd).
 int trinity_has_neon(void);
