@@ -203,6 +203,10 @@ import Testing
                 "messages[0].tool_calls[0].function.arguments", "required"
             ),
             (
+                #"[{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":"{}"}}]}]"#,
+                "messages[0].tool_calls[0].type", "required"
+            ),
+            (
                 #"[{"role":"assistant","tool_calls":[{"id":"1","type":"magic"}]}]"#, "messages[0].tool_calls[0].type",
                 "'magic'"
             ),

@@ -144,7 +144,10 @@ extension ChatMessage.ToolCall {
         guard let id = try reader.string("id") ?? (policy.isStrict ? nil : "call_\(number)") else {
             throw .missing(param: "\(path).id")
         }
-        let type = try reader.word("type", among: ["function"] + (policy.isStrict ? [] : ["custom"]))
+        let types = ["function"] + (policy.isStrict ? [] : ["custom"])
+        guard let type = try reader.word("type", among: types) ?? (policy.isStrict ? nil : "function") else {
+            throw .missing(param: "\(path).type")
+        }
         if type == "custom" {
             guard let name = reader.value("custom")?["name"]?.string else {
                 throw .missing(param: "\(path).custom.name")
