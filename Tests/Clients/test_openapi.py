@@ -1,5 +1,9 @@
-"""schemathesis makes requests of openapi.yaml, good and bad, and holds the replies to it."""
+"""schemathesis makes requests of openapi.yaml, good and bad, and holds the replies to it.
 
+The requests are the same in each run. `SCHEMATHESIS_SEED=2 python -m pytest Tests/Clients/test_openapi.py` makes others.
+"""
+
+import os
 import pathlib
 import subprocess
 import sys
@@ -29,6 +33,8 @@ def test_the_server_is_as_described(server, tmp_path):
             server.url,
             "--max-examples",
             "15",
+            "--seed",
+            os.environ.get("SCHEMATHESIS_SEED", "1"),
         ],
         capture_output=True,
         text=True,
