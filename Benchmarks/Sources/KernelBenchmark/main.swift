@@ -1,6 +1,7 @@
 // Compares kernel sets with each other and with the limits of the machine. Every figure is the best of many short samples.
 // All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds]
-// [numbers of tokens for quantized weights, by default 1 512] [a quantized format or FP8: only it is measured, with these numbers].
+// [numbers of tokens for quantized weights, by default 1 512] [a quantized format or FP8, to measure only that one, with these
+// numbers of tokens].
 
 import AVX2Kernels
 import AVX512Kernels

@@ -102,16 +102,16 @@ extension RegisterFormat {
             let end = weights.panelEnd(start)
             var (lower, upper) = (zeros, zeros)
             // At the end of a row, the lines ahead are those of the next blocks.
-            let isInNextBlocks = start * 16 * elementBytes + 8192 >= blockBytes
-            let ahead = 8192 + (isInNextBlocks ? (height - 1) * blockBytes : 0)
+            let isInNextBlocks = start * 16 * elementBytes + ahead >= blockBytes
+            let distance = ahead + (isInNextBlocks ? (height - 1) * blockBytes : 0)
             var k = start
             while k < end {
                 let x = arguments.x.assumingMemoryBound(to: Float.self) + k
                 var b = 0
                 while b < height {
                     let codes = codes + b * blockBytes + k * 16 * elementBytes
-                    prefetch(codes + ahead)
-                    if elementBytes == 2 { prefetch(codes + ahead + 64) }
+                    prefetch(codes + distance)
+                    if elementBytes == 2 { prefetch(codes + distance + 64) }
                     addProducts(fourColumns(codes, half: 0), x, offsets, &lower[unchecked: b])
                     addProducts(fourColumns(codes, half: 1), x, offsets, &upper[unchecked: b])
                     b += 1
