@@ -17,7 +17,11 @@ struct MatrixRows {
     ///
     /// Integers are encoded in segments of 128 columns. If `columns` does not consist of whole segments, this function encodes no
     /// integers, and ``encodeIntegers(rows:segments:kernels:)`` must do it.
-    func encode(rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable) {
+    ///
+    /// - Parameter hasExactProducts: Whether a product reads the second terms even if `kernels` rounds activations.
+    func encode(
+        rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable, hasExactProducts: Bool = false
+    ) {
         if Self.areSegments(columns, width: width) {
             let segment = IntegerRowLayout.segmentColumns
             let segments = columns.lowerBound / segment..<(columns.upperBound + segment - 1) / segment
@@ -26,10 +30,11 @@ struct MatrixRows {
         guard kernels.family.encodesActivations, let encoded else { return }
         // Kernels read whole groups of 4 columns.
         let padding = columns.upperBound == width ? (4 - width % 4) % 4 : 0
+        let hasSecondTerms = hasExactProducts || !kernels.roundsActivations
         for row in rows {
             kernels.family.encode(
                 source: values + row * valueStride + columns.lowerBound, count: columns.count, padding: padding,
-                target: encoded + row * encodedStride + columns.lowerBound, lowOffset: encodedStride / 2)
+                target: encoded + row * encodedStride + columns.lowerBound, lowOffset: hasSecondTerms ? encodedStride / 2 : nil)
         }
     }
 

@@ -24,42 +24,60 @@ struct DecoderLayer {
     }
 
     /// Applies the layer to the residual stream.
-    func forward(_ context: ForwardContext) {
+    ///
+    /// - Precondition: `normed` is the residual stream after this layer's input norm. See ``normalizeInput(_:)``.
+    /// - Parameter next: The next layer of the stage, whose input this layer normalizes, or `nil` if this is the last one.
+    func forward(_ context: ForwardContext, next: DecoderLayer?) {
         let count = context.plan.rows * context.config.hiddenSize
         context.traffic.weightBytes += weights.normBytes
-        normalize(context, weights.inputNorm)
         attention.forward(context)
         context.observe(.attentionBranch, layer: index, context.branch.base, count: count)
-        add(context, weights.postAttentionNorm)
+        // Everything that a row needs between two products is computed at once, while the row is in a thread's cache.
+        context.forEachRowRange { rows in
+            add(context, rows, weights.postAttentionNorm)
+            normalize(context, rows, weights.preMLPNorm, isRouted: isRouted)
+        }
 
-        normalize(context, weights.preMLPNorm)
         switch mlp {
         case .dense(let weights): context.runDenseMLP(weights)
         case .experts(let experts): experts.forward(context)
         }
+        context.forEachRowRange { rows in
+            if case .experts(let experts) = mlp { experts.combine(context, rows) }
+            add(context, rows, weights.postMLPNorm)
+            if let next { next.normalize(context, rows, next.weights.inputNorm) }
+        }
         context.observe(.mlpBranch, layer: index, context.branch.base, count: count)
-        add(context, weights.postMLPNorm)
         context.observe(.layerOutput, layer: index, context.residual.base, count: count)
     }
 
-    private func normalize(_ context: ForwardContext, _ weight: Buffer<Float>) {
-        let width = context.config.hiddenSize
-        context.forEachRowRange { rows in
-            let offset = rows.lowerBound * width
-            context.kernels.family.rmsNorm(
-                x: context.residual.base + offset, weight: weight.base, out: context.normed.values + offset,
-                rows: rows.count, width: width, epsilon: context.config.normEpsilon)
-            context.normed.encode(rows: rows, columns: 0..<width, width: width, kernels: context.kernels)
-        }
+    /// Computes `normed` for this layer from the residual stream.
+    func normalizeInput(_ context: ForwardContext) {
+        context.forEachRowRange { normalize(context, $0, weights.inputNorm) }
     }
 
-    private func add(_ context: ForwardContext, _ weight: Buffer<Float>) {
+    private var isRouted: Bool {
+        if case .experts = mlp { true } else { false }
+    }
+
+    /// - Parameter isRouted: Whether a router reads the rows, whose products are exact in every mode.
+    private func normalize(
+        _ context: ForwardContext, _ rows: Range<Int>, _ weight: Buffer<Float>, isRouted: Bool = false
+    ) {
         let width = context.config.hiddenSize
-        context.forEachRowRange { rows in
-            let offset = rows.lowerBound * width
-            context.kernels.family.addRMSNorm(
-                branch: context.branch.base + offset, weight: weight.base, residual: context.residual.base + offset,
-                rows: rows.count, width: width, epsilon: context.config.normEpsilon)
-        }
+        let offset = rows.lowerBound * width
+        context.kernels.family.rmsNorm(
+            x: context.residual.base + offset, weight: weight.base, out: context.normed.values + offset,
+            rows: rows.count, width: width, epsilon: context.config.normEpsilon)
+        context.normed.encode(
+            rows: rows, columns: 0..<width, width: width, kernels: context.kernels, hasExactProducts: isRouted)
+    }
+
+    private func add(_ context: ForwardContext, _ rows: Range<Int>, _ weight: Buffer<Float>) {
+        let width = context.config.hiddenSize
+        let offset = rows.lowerBound * width
+        context.kernels.family.addRMSNorm(
+            branch: context.branch.base + offset, weight: weight.base, residual: context.residual.base + offset,
+            rows: rows.count, width: width, epsilon: context.config.normEpsilon)
     }
 }

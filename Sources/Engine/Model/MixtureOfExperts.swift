@@ -18,22 +18,22 @@ struct MixtureOfExperts {
         shared = weights.shared?.view
     }
 
-    /// Computes `branch` from `normed`.
+    /// Computes the results of the experts from `normed`.
     func forward(_ context: ForwardContext) {
         router.route(context)
         context.run(groupByExpert(context))
+    }
 
+    /// Computes rows of `branch` from the results of the experts.
+    func combine(_ context: ForwardContext, _ rows: Range<Int>) {
         let (config, buffers) = (context.config, context.feedForward)
-        let (chosen, hidden) = (config.expertsPerToken, config.hiddenSize)
-        context.forEachRowRange { rows in
-            let first = rows.lowerBound
-            let shared = weights.shared == nil ? nil : UnsafePointer(buffers.shared.base + first * hidden)
-            context.kernels.family.combineExperts(
-                CombineArguments(
-                    rows: buffers.expertRows.base, slots: buffers.slots.base + first * chosen,
-                    weights: buffers.expertWeights.base + first * chosen, shared: shared,
-                    out: context.branch.base + first * hidden, tokens: rows.count, chosen: chosen, width: hidden))
-        }
+        let (chosen, hidden, first) = (config.expertsPerToken, config.hiddenSize, rows.lowerBound)
+        let shared = weights.shared == nil ? nil : UnsafePointer(buffers.shared.base + first * hidden)
+        context.kernels.family.combineExperts(
+            CombineArguments(
+                rows: buffers.expertRows.base, slots: buffers.slots.base + first * chosen,
+                weights: buffers.expertWeights.base + first * chosen, shared: shared,
+                out: context.branch.base + first * hidden, tokens: rows.count, chosen: chosen, width: hidden))
     }
 
     /// Assigns a row to every choice. The rows of one expert are adjacent and in order of tokens.

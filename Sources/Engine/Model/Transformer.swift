@@ -126,8 +126,9 @@ package final class Transformer {
     }
 
     private func runLayers() {
-        for layer in layers {
-            layer.forward(context)
+        layers.first?.normalizeInput(context)
+        for (index, layer) in layers.enumerated() {
+            layer.forward(context, next: index + 1 < layers.count ? layers[index + 1] : nil)
             afterLayer?()
         }
     }
@@ -187,10 +188,10 @@ package final class Transformer {
         guard !rows.isEmpty, let vocabulary else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)
-        for (index, row) in rows.enumerated() {
-            normalize(row: row, into: finalHidden.values + index * hidden)
+        context.pool.forEachRange(of: rows.count, grain: 4) { range in
+            for index in range { normalize(row: rows[index], into: finalHidden.values + index * hidden) }
+            finalHidden.encode(rows: range, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         }
-        finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
         context.traffic.weightBytes += vocabulary.lmHead.bytes + vocabulary.finalNorm.bytes
         let lmHead = vocabulary.lmHead.view

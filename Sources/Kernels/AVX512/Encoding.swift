@@ -9,19 +9,21 @@ extension AVX512 {
 
     /// Implements ``KernelFamily/encode(source:count:padding:target:lowOffset:)``.
     public static func encode(
-        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int?
     ) {
         var i = 0
         while i < count {
             let values = load(source, i, count: count - i)
             let high = trinity_to_bfloat16(values)
-            let low = trinity_to_bfloat16(values - trinity_from_bfloat16(high))
             storeBFloat16(high, target + i, count: count - i)
-            storeBFloat16(low, target + lowOffset + i, count: count - i)
+            if let lowOffset {
+                let low = trinity_to_bfloat16(values - trinity_from_bfloat16(high))
+                storeBFloat16(low, target + lowOffset + i, count: count - i)
+            }
             i += 16
         }
         clear(target + count, padding)
-        clear(target + lowOffset + count, padding)
+        if let lowOffset { clear(target + lowOffset + count, padding) }
     }
 
     @inline(__always)

@@ -15,10 +15,10 @@ public protocol KernelFamily: SendableMetatype {
     /// Whether some products take the output of ``encode(source:count:padding:target:lowOffset:)`` instead of float32.
     static var encodesActivations: Bool { get }
 
-    /// Rounds `count` floats to bfloat16 and writes the rounding errors at `lowOffset`. Together they have 16 bits of precision.
-    /// The next `padding` elements become zeros.
+    /// Rounds `count` floats to bfloat16 and writes the rounding errors at `lowOffset`, unless it is `nil`. Together they have 16
+    /// bits of precision. The next `padding` elements become zeros.
     static func encode(
-        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int)
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int?)
 
     /// Encodes segments of a row of x for products with quantized weights. A segment with a NaN or an infinity makes all products
     /// of the row NaN. A segment whose largest magnitude is below 2^-100 counts as zeros.
@@ -107,6 +107,6 @@ extension KernelFamily {
 
     /// The default implementation, which does nothing.
     public static func encode(
-        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int?
     ) {}
 }

@@ -43,7 +43,7 @@ extension NEONBF16 {
 
     /// Encodes activations, with rounding to nearest, ties to even.
     public static func encode(
-        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int?
     ) {
         var i = 0
         while i < count {
@@ -55,7 +55,7 @@ extension NEONBF16 {
             var lane = 0
             while lane < 16 && lane < left {
                 target[i + lane] = high[lane]
-                target[lowOffset + i + lane] = low[lane]
+                if let lowOffset { target[lowOffset + i + lane] = low[lane] }
                 lane += 1
             }
             i += 16
@@ -63,7 +63,7 @@ extension NEONBF16 {
         i = 0
         while i < padding {
             target[count + i] = 0
-            target[lowOffset + count + i] = 0
+            if let lowOffset { target[lowOffset + count + i] = 0 }
             i += 1
         }
     }
