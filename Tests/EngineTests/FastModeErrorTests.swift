@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import TestSupport
 import Testing
@@ -38,5 +39,52 @@ struct FastModeErrorTests {
         let errors = try Self.errors(name, tokens: prompt, cacheType: cacheType)
         #expect(!errors.isEmpty)
         #expect(errors.allSatisfy { $0 > 1e-4 && $0 < (cacheType == .fp8 ? 0.06 : 0.02) }, "\(errors)")
+    }
+
+    /// A router chooses, so its input must not be rounded.
+    @Test func `routers read activations that are not rounded`() throws {
+        let model = try ModelCase("e_bf16")
+        let prompt = try #require(model.prompts.first).promptIDs
+        let weights = try model.weights(pool: .single, kernels: .best(.fast))
+        let driver = try SequenceDriver(
+            config: model.config, weights: weights, pool: .single, kernels: .best(.fast), dataType: .bf16,
+            maxTokens: prompt.count)
+        var observed: [TransformerProbe: [Int: [Float]]] = [:]
+        driver.transformer.observe { observed[$0, default: [:]][$1] = Array($2) }
+        _ = driver.run([prompt], count: 1)
+
+        let number = model.config.denseLayers
+        let layer = weights.layers[number]
+        guard case .experts(let experts) = layer.mlp else {
+            Issue.record("a layer with experts")
+            return
+        }
+        #expect(experts.router.format == .numbers(.bfloat16), "products of other formats take float32")
+        let input = try #require(number == 0 ? observed[.layerInput]?[0] : observed[.layerOutput]?[number - 1])
+        let branch = try #require(observed[.attentionBranch]?[number])
+        let logits = try #require(observed[.routerLogits]?[number])
+        let (width, count) = (model.config.hiddenSize, model.config.experts)
+        for row in 0..<logits.count / count {
+            let range = row * width..<(row + 1) * width
+            let added = normalized(branch[range], layer.postAttentionNorm, model.config)
+            let residual: [Float] = zip(input[range], added).map { Float(Double($0) + $1) }
+            let normed = normalized(residual, layer.preMLPNorm, model.config)
+            var (largest, error) = (0.0, 0.0)
+            for expert in 0..<count {
+                var weights = [Float](repeating: 0, count: width)
+                experts.router.unpack(row: expert, factor: 1, into: &weights, kernels: .best(.fast))
+                var product = 0.0
+                for (weight, value) in zip(weights, normed) { product += Double(weight) * value }
+                largest = max(largest, abs(product))
+                error = max(error, abs(Double(logits[row * count + expert]) - product))
+            }
+            #expect(error < 1e-4 * largest, "row \(row): \(error / largest)")
+        }
+    }
+
+    private func normalized(_ row: some Collection<Float>, _ weight: Buffer<Float>, _ config: ModelConfig) -> [Double] {
+        let squares = row.reduce(0) { $0 + Double($1) * Double($1) }
+        let factor = 1 / (squares / Double(row.count) + Double(config.normEpsilon)).squareRoot()
+        return zip(row, weight.contents).map { Double($0) * factor * Double($1) }
     }
 }

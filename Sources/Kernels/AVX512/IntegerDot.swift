@@ -129,15 +129,16 @@ extension IntegerCodes {
         if bits > 4 && column == 0 { prefetch(lines + ahead) }
         prefetch(line + ahead)
         let nibbles = load(line)
-        var (first, last) = (nibbles & mask, nibbles &>> 4 & mask)
         if let table {
+            // The permutation ignores the upper bits of an index if the table repeats itself.
             let table = unsafeBitCast(
                 SIMD8<UInt64>(
                     table.low, table.high, table.low, table.high, table.low, table.high, table.low, table.high
                 ),
                 to: SIMD8<Int64>.self)
-            (first, last) = (trinity_shuffle(table, first), trinity_shuffle(table, last))
+            return (trinity_permute(table, nibbles), trinity_permute(table, nibbles &>> 4))
         }
+        var (first, last) = (nibbles & mask, nibbles &>> 4 & mask)
         if bits > 4 {
             let (upper, place) = (load(lines), column / 4 * (bits - 4))
             first |= upperBits(upper, place)
