@@ -59,7 +59,7 @@ struct FastModeErrorTests {
             Issue.record("a layer with experts")
             return
         }
-        #expect(experts.router.format == .numbers(.bfloat16), "products of other formats take float32")
+        #expect(experts.router.format == .numbers(.bfloat16), "the router must read encoded rows")
         let input = try #require(number == 0 ? observed[.layerInput]?[0] : observed[.layerOutput]?[number - 1])
         let branch = try #require(observed[.attentionBranch]?[number])
         let logits = try #require(observed[.routerLogits]?[number])

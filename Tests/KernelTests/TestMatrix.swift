@@ -159,7 +159,8 @@ struct TestMatrix {
                 guard let base = target.baseAddress else { return }
                 kernels.family.encode(
                     source: Array(x[row * columns..<(row + 1) * columns]), count: columns,
-                    padding: (4 - columns % 4) % 4, target: base + row * stride, lowOffset: stride / 2)
+                    padding: (4 - columns % 4) % 4, target: base + row * stride,
+                    lowOffset: kernels.roundsActivations ? nil : stride / 2)
             }
         }
         return (target.withUnsafeBytes(Array.init), stride)

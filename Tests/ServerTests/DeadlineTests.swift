@@ -82,7 +82,7 @@ import Testing
         await server.stop()
     }
 
-    @Test(arguments: ["", "0", "-1", "soon", "nan", "1e9"])
+    @Test(arguments: ["", "0", "-1", "soon", "nan", "1e9", "0x10"])
     func `an invalid timeout header is refused with its name`(value: String) throws {
         let name = try #require(HTTPField.Name("X-Request-Timeout"))
         let error = try #require(throws: APIError.self) { try RequestTimeout.read([name: value]) }

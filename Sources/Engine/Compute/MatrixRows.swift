@@ -7,7 +7,7 @@ struct MatrixRows {
     let valueStride: Int
     /// The encoded rows, or `nil` if products take float32.
     let encoded: UnsafeMutablePointer<UInt16>?
-    /// The stride between encoded rows in elements. The second term of a row begins in the middle of the row.
+    /// The stride between encoded rows in elements. The rounding errors of a row begin in its middle.
     let encodedStride: Int
     /// The rows encoded as integers for quantized weights, or `nil` if the model has none.
     let integers: UnsafeMutableRawPointer?
@@ -18,7 +18,7 @@ struct MatrixRows {
     /// Integers are encoded in segments of 128 columns. If `columns` does not consist of whole segments, this function encodes no
     /// integers, and ``encodeIntegers(rows:segments:kernels:)`` must do it.
     ///
-    /// - Parameter hasExactProducts: Whether a product reads the second terms even if `kernels` rounds activations.
+    /// - Parameter hasExactProducts: Whether a product reads the rounding errors even if `kernels` rounds activations.
     func encode(
         rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable, hasExactProducts: Bool = false
     ) {
@@ -30,11 +30,12 @@ struct MatrixRows {
         guard kernels.family.encodesActivations, let encoded else { return }
         // Kernels read whole groups of 4 columns.
         let padding = columns.upperBound == width ? (4 - width % 4) % 4 : 0
-        let hasSecondTerms = hasExactProducts || !kernels.roundsActivations
+        let hasErrors = hasExactProducts || !kernels.roundsActivations
         for row in rows {
             kernels.family.encode(
                 source: values + row * valueStride + columns.lowerBound, count: columns.count, padding: padding,
-                target: encoded + row * encodedStride + columns.lowerBound, lowOffset: hasSecondTerms ? encodedStride / 2 : nil)
+                target: encoded + row * encodedStride + columns.lowerBound,
+                lowOffset: hasErrors ? encodedStride / 2 : nil)
         }
     }
 

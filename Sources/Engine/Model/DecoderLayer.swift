@@ -25,14 +25,14 @@ struct DecoderLayer {
 
     /// Applies the layer to the residual stream.
     ///
-    /// - Precondition: `normed` is the residual stream after this layer's input norm. See ``normalizeInput(_:)``.
     /// - Parameter next: The next layer of the stage, whose input this layer normalizes, or `nil` if this is the last one.
+    /// - Precondition: `normed` is the residual stream after this layer's input norm. See ``normalizeInput(_:)``.
     func forward(_ context: ForwardContext, next: DecoderLayer?) {
         let count = context.plan.rows * context.config.hiddenSize
         context.traffic.weightBytes += weights.normBytes
         attention.forward(context)
         context.observe(.attentionBranch, layer: index, context.branch.base, count: count)
-        // Everything that a row needs between two products is computed at once, while the row is in a thread's cache.
+        // One region for what rows need between two products: fewer regions, and a row moves between the caches of threads once.
         context.forEachRowRange { rows in
             add(context, rows, weights.postAttentionNorm)
             normalize(context, rows, weights.preMLPNorm, isRouted: isRouted)

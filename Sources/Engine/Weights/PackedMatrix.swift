@@ -136,7 +136,8 @@ extension PackedMatrix {
         /// Computes y[:, rows of the blocks] = x W^T, where x is (tokens, columns), selected by `xRows` if given, and y is (tokens,
         /// yStride).
         ///
-        /// - Parameter isExact: Whether x keeps its precision in every mode, unless the matrix is quantized.
+        /// - Parameter isExact: Whether x keeps its precision in every mode, unless the matrix is quantized. x must then be encoded
+        ///   with `hasExactProducts`.
         func multiply(
             _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
             yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false

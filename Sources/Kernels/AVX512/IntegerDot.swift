@@ -130,7 +130,7 @@ extension IntegerCodes {
         prefetch(line + ahead)
         let nibbles = load(line)
         if let table {
-            // The permutation ignores the upper bits of an index if the table repeats itself.
+            // An index has six bits. The upper two do not matter, because the table is there four times.
             let table = unsafeBitCast(
                 SIMD8<UInt64>(
                     table.low, table.high, table.low, table.high, table.low, table.high, table.low, table.high

@@ -31,7 +31,8 @@ public enum ActivationFormat: Sendable {
     /// `columns` floats.
     case float32
     /// The format of ``KernelFamily/encode(source:count:padding:target:lowOffset:)``: the columns in bfloat16, padded with zeros to
-    /// a multiple of 4, followed by the rounding errors from the middle of the row on.
+    /// a multiple of 4. From the middle of the row on, the rounding errors follow. They are written only for products by
+    /// ``WeightKernels/multiply(_:_:)``.
     case bfloat16Pairs
 }
 
@@ -52,7 +53,8 @@ public protocol WeightKernels: SendableMetatype {
     /// Computes y = x W^T. Activations have at least 16 bits of precision.
     static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments)
 
-    /// Computes y = x W^T with activations rounded to bfloat16 if that is faster, and otherwise without rounding.
+    /// Computes y = x W^T with activations rounded to bfloat16 if that is faster, and otherwise without rounding. Kernels that take
+    /// ``ActivationFormat/bfloat16Pairs`` must implement it and read only the rounded numbers.
     static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments)
 }
 

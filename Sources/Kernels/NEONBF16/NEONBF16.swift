@@ -51,13 +51,8 @@ extension NEONBF16 {
             let values = load(source, i, count: left)
             let high = bfloat16(values)
             let rounded = unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: high) &<< 16, to: SIMD16<Float>.self)
-            let low = bfloat16(values - rounded)
-            var lane = 0
-            while lane < 16 && lane < left {
-                target[i + lane] = high[lane]
-                if let lowOffset { target[lowOffset + i + lane] = low[lane] }
-                lane += 1
-            }
+            store(high, target + i, count: left)
+            if let lowOffset { store(bfloat16(values - rounded), target + lowOffset + i, count: left) }
             i += 16
         }
         i = 0
@@ -65,6 +60,15 @@ extension NEONBF16 {
             target[count + i] = 0
             if let lowOffset { target[lowOffset + count + i] = 0 }
             i += 1
+        }
+    }
+
+    @inline(__always)
+    private static func store(_ values: SIMD16<UInt16>, _ target: UnsafeMutablePointer<UInt16>, count: Int) {
+        var lane = 0
+        while lane < 16 && lane < count {
+            target[lane] = values[lane]
+            lane += 1
         }
     }
 

@@ -9,7 +9,10 @@ enum RequestTimeout {
     static func read(_ fields: HTTPFields) throws(APIError) -> Duration? {
         guard let name = HTTPField.Name(header), let text = fields[name] else { return nil }
         let bounds = GenerationOptions.timeouts
-        guard let seconds = Double(text), seconds > bounds.lowerBound, seconds <= bounds.upperBound else {
+        // Swift's numbers also have a hexadecimal form.
+        guard text.allSatisfy({ "0123456789.eE+-".contains($0) }), let seconds = Double(text),
+            seconds > bounds.lowerBound, seconds <= bounds.upperBound
+        else {
             throw .invalid(
                 param: header,
                 message:

@@ -88,11 +88,6 @@ static inline __m512i trinity_dot_bytes(__m512i sum, __m512i a, __m512i b) {
     return _mm512_dpbusd_epi32(sum, a, b);
 }
 
-/// The bytes of `table` that each byte of `codes`, 0 ..< 16, names in its 16-byte lane.
-static inline __m512i trinity_shuffle(__m512i table, __m512i codes) {
-    return _mm512_shuffle_epi8(table, codes);
-}
-
 /// Sixteen integers rounded to floats.
 static inline __m512 trinity_from_integers(__m512i values) {
     return _mm512_cvtepi32_ps(values);
