@@ -89,7 +89,7 @@ extension ThreadPlan {
 
     /// Returns the number of threads that this process can run at once on `cpus`, or on all CPUs of its affinity mask: the number
     /// of hardware threads, limited by the quota of its control group, and at least 1.
-    static func available(on cpus: CPUList? = nil) -> Int {
+    package static func available(on cpus: CPUList? = nil) -> Int {
         available(cpus: (cpus ?? .ofProcess()).numbers.count, quota: ControlGroup().cpuQuota)
     }
 

@@ -19,17 +19,23 @@ extension EventLoop {
 
     // MARK: Events
 
-    /// Processes the events of the sockets in one turn, and runs the due timers. Returns the time of the next timer.
+    /// Processes the events of the sockets in one turn, and runs the due timers. Returns the pause until the next round.
     ///
     /// First all requests are read, then all are answered, then all replies are written. The first reply wakes a client with many
     /// connections, which is still running when the others arrive. Waking it costs as much as the rest of a small reply.
-    func round(_ events: [SocketSet.Event]) -> ContinuousClock.Instant? {
+    ///
+    /// A client that sends one small request after another waits mostly for blocked threads to wake. So after a reply the loop polls
+    /// for the next request before it blocks. It does not poll while another reply is awaited, because that reply needs the CPUs.
+    func round(_ events: [SocketSet.Event]) -> LoopExecutor.Pause {
+        let completed = completedExchanges
         if !events.isEmpty {
             turn { loop in
                 for event in events { loop.handle(event) }
             }
         }
-        return fireTimers()
+        let deadline = fireTimers()
+        let polls = completedExchanges > completed && activeExchanges == 0
+        return LoopExecutor.Pause(deadline: deadline, polling: polls ? configuration.polling : .zero)
     }
 
     private func handle(_ event: SocketSet.Event) {

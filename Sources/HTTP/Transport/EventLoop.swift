@@ -38,6 +38,8 @@ public actor EventLoop {
     var scratch = [UInt8](repeating: 0, count: 64 * 1024)
 
     private var exchanges: [ExchangeID: Connection] = [:]
+    /// The number of exchanges that ended with a whole reply.
+    private(set) var completedExchanges = 0
     private var dirty: [Connection] = []
     private var notices: [Notice] = []
     /// The storage of the last lists, for the next ones.
@@ -63,7 +65,7 @@ public actor EventLoop {
         executor = try LoopExecutor(label: label)
         // Weak, because otherwise the loop and its thread would keep each other alive.
         executor.start { [weak self] events in
-            self?.assumeIsolated { $0.round(events) }
+            self?.assumeIsolated { $0.round(events) } ?? LoopExecutor.Pause()
         }
     }
 
@@ -185,6 +187,7 @@ public actor EventLoop {
         guard let exchange = connection.exchange else { return }
         connection.exchange = nil
         exchanges[exchange] = nil
+        if outcome == .completed { completedExchanges += 1 }
         notices.append(.ended(exchange, outcome))
     }
 

@@ -26,6 +26,9 @@ public struct HTTPConfiguration: Sendable {
     public var backlog = 1024
     /// The time that accepting pauses if there are no file descriptors left.
     public var acceptPause = Duration.milliseconds(100)
+    /// The time for which the loop polls for the next request after a reply, unless another reply is awaited, before it blocks. It
+    /// uses a CPU for this time, so it should be zero if the process has only one.
+    public var polling = Duration.microseconds(50)
     /// Returns the account of `bodyBudget` for a request's body. If it is nil, the body is not read: the service gets the request
     /// with an empty body at once, and the connection ends after its reply, so that unauthorized clients cannot use memory.
     public var bodyAccount: @Sendable (HTTPRequest) -> MemoryBudget.Account? = { _ in .common }

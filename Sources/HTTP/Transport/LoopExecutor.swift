@@ -20,13 +20,22 @@ final class LoopExecutor: SerialExecutor {
         var isStopped = false
     }
 
-    /// Processes the events of a round. Returns the latest time of the next round.
-    typealias Round = @Sendable ([SocketSet.Event]) -> ContinuousClock.Instant?
+    /// What the thread does between two rounds.
+    struct Pause {
+        /// The latest time of the next round; nil if only an event or work begins one.
+        var deadline: ContinuousClock.Instant?
+        /// The time for which the thread polls for events before it blocks.
+        var polling = Duration.zero
+    }
+
+    /// Processes the events of a round. Returns the pause before the next one.
+    typealias Round = @Sendable ([SocketSet.Event]) -> Pause
 
     let sockets: SocketSet
     private let queue: DispatchQueue
     private let state = Mutex(State())
     private let waitCount = Atomic<Int>(0)
+    private let pollCount = Atomic<Int>(0)
 
     /// - Throws: An error if the kernel has no free descriptor.
     init(label: String) throws(TransportError) {
@@ -59,8 +68,10 @@ final class LoopExecutor: SerialExecutor {
         dispatchPrecondition(condition: .onQueue(queue))
     }
 
-    /// The number of system calls for events so far.
+    /// The number of waits for events so far.
     var waits: Int { waitCount.load(ordering: .relaxed) }
+    /// The number of those waits that began with polling.
+    var polls: Int { pollCount.load(ordering: .relaxed) }
 
     /// Changes the state, and wakes the thread if it waits.
     private func wake(_ change: (inout sending State) -> Void) {
@@ -73,7 +84,7 @@ final class LoopExecutor: SerialExecutor {
     }
 
     private func run(_ round: Round) {
-        var deadline: ContinuousClock.Instant?
+        var pause = Pause()
         while true {
             let (work, isStopped) = state.withLock { state in
                 state.isWaiting = state.work.isEmpty && !state.isStopped
@@ -88,11 +99,13 @@ final class LoopExecutor: SerialExecutor {
                 }
             }
             // Work that was added meanwhile runs in the next round, after sockets and timers.
-            let events = sockets.wait(until: work.isEmpty ? deadline : .now)
+            if !work.isEmpty { pause = Pause(deadline: .now) }
+            let events = sockets.wait(until: pause.deadline, polling: pause.polling)
             waitCount.add(1, ordering: .relaxed)
+            if pause.polling > .zero { pollCount.add(1, ordering: .relaxed) }
             // Work that this thread adds from here on needs no wake-up.
             if work.isEmpty { state.withLock { $0.isWaiting = false } }
-            deadline = round(events)
+            pause = round(events)
         }
     }
 }

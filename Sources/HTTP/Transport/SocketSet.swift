@@ -69,10 +69,22 @@ final class SocketSet: Sendable {
 
     /// Waits until a socket is ready, at most until `deadline` and at most a minute; without a deadline, as long as necessary.
     /// Returns up to 128 events. Others are left for the next call.
-    func wait(until deadline: ContinuousClock.Instant?) -> [Event] {
+    ///
+    /// - Parameter polling: The maximum time for which the thread polls before it blocks. It uses a CPU for this time.
+    func wait(until deadline: ContinuousClock.Instant?, polling: Duration = .zero) -> [Event] {
         let capacity = 128
         return withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { ready in
-            let count = epoll_wait(descriptor, ready.baseAddress, Int32(capacity), Self.milliseconds(until: deadline))
+            var count: Int32 = 0
+            if polling > .zero {
+                let end = ContinuousClock.now + polling
+                let last = deadline.map { min($0, end) } ?? end
+                repeat {
+                    count = epoll_wait(descriptor, ready.baseAddress, Int32(capacity), 0)
+                } while count == 0 && .now < last
+            }
+            if count == 0 {
+                count = epoll_wait(descriptor, ready.baseAddress, Int32(capacity), Self.milliseconds(until: deadline))
+            }
             guard count > 0 else { return [] }
             return ready[..<Int(count)].compactMap { event in
                 guard event.data.u64 != Self.wakeUp else { return nil }

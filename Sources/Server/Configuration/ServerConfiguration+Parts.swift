@@ -224,12 +224,16 @@ extension ServerConfiguration {
             + "; all together \(MemoryPlan.format(total))"
     }
 
+    /// Whether a thread that polls leaves a CPU to others.
+    private static let hasSeveralCPUs = ThreadPlan.available() > 1
+
     /// The configuration of the HTTP layer: its limits, and the form of its errors.
     var http: HTTPConfiguration {
         var http = HTTPConfiguration()
         http.limits.wire.bodyBytes = maxBodyBytes
         http.bodyBudget = MemoryBudget(limit: maxBodyMemory)
         http.maxConnections = maxConnections
+        if !Self.hasSeveralCPUs { http.polling = .zero }
         http.errorBody = { [maxBodyBytes] error in
             ("application/json", APIError.wire(error, bodyLimit: maxBodyBytes).json.serialized)
         }
