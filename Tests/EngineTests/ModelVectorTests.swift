@@ -121,7 +121,7 @@ struct ModelVectorTests {
         for tensor in config.expectedTensors where tensor.role != .vector && checkpoint.has(tensor.name) {
             let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)))
             guard case .quantized(let reader) = weight.format else { continue }
-            let matrix = PackedMatrix(weight, memory: memory, pool: .shared, kernels: .best(.exact))
+            let matrix = PackedMatrix(weight, memory: memory, nodes: NodePlan(threads: 1))
             #expect(matrix.bytes == (reader as? any QuantizedMatrix)?.packedBytes)
             planned += matrix.bytes
         }

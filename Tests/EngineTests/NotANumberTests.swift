@@ -11,17 +11,19 @@ import Testing
 @Suite struct NotANumberTests {
     private static let source = Fixtures.root.appending(path: "model/a_base")
 
-    /// The fixture with `count` elements of the tensor `name`, from `first` on, replaced by `value`.
-    static func damaged(_ name: String, first: Int, count: Int, value: Float) throws -> TemporaryModel {
+    /// The fixture with `count` elements of each of the tensors `names`, from `first` on, replaced by `value`.
+    static func damaged(_ names: String..., first: Int, count: Int, value: Float) throws -> TemporaryModel {
         let file = source.appending(path: "model.safetensors")
         var bytes = [UInt8](try Data(contentsOf: file))
-        let tensor = try #require(try SafetensorsFile(file).tensors[name])
-        let address = try #require(tensor.bytes.baseAddress)
-        let start = address - (try #require(tensor.owner.bytes.baseAddress))
-        #expect(tensor.type == .float32)
-        for element in first..<first + count {
-            withUnsafeBytes(of: value.bitPattern.littleEndian) {
-                bytes.replaceSubrange(start + element * 4..<start + element * 4 + 4, with: $0)
+        for name in names {
+            let tensor = try #require(try SafetensorsFile(file).tensors[name])
+            let address = try #require(tensor.bytes.baseAddress)
+            let start = address - (try #require(tensor.owner.bytes.baseAddress))
+            #expect(tensor.type == .float32)
+            for element in first..<first + count {
+                withUnsafeBytes(of: value.bitPattern.littleEndian) {
+                    bytes.replaceSubrange(start + element * 4..<start + element * 4 + 4, with: $0)
+                }
             }
         }
         let model = try TemporaryModel()
@@ -118,5 +120,18 @@ import Testing
         let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
         let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"
         #expect(error.description == "tensor \(name) is not finite: \(value) at \(place)")
+    }
+
+    @Test(arguments: [1, 2, 100])
+    func `the first of several such weights is named, however many threads check them`(threads: Int) throws {
+        let names = (3...4).map { "model.layers.3.mlp.experts.\($0).up_proj.weight" }
+        let model = try Self.damaged(names[1], names[0], first: 5, count: 1, value: .nan)
+        let config = try ModelConfig(directory: Self.source)
+        let checkpoint = try Checkpoint(directory: model.directory, config: config, quantization: nil)
+        let pool = WorkerPool(threads: threads, spinning: .zero)
+        let error = try #require(throws: CheckpointError.self) {
+            try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: .best(.exact))
+        }
+        #expect(error.description.hasPrefix("tensor \(names[0]) is not finite: nan"))
     }
 }

@@ -34,10 +34,9 @@ import Testing
             rows: rows, columns: columns, format: .float8(scales), bytes: UnsafeRawBufferPointer(source.bytes),
             owner: source)
         for kernels in KernelTable.available {
-            let matrix = PackedMatrix(
-                weight, memory: WeightMemory(nodes: nodes),
-                pool: WorkerPool(threads: nodes.threads, nodes: nodes, spinning: .zero),
-                kernels: kernels)
+            let matrix = PackedMatrix(weight, memory: WeightMemory(nodes: nodes), nodes: nodes)
+            let pool = WorkerPool(threads: nodes.threads, nodes: nodes, spinning: .zero)
+            PackedMatrix.pack([(matrix, weight)], pool: pool, kernels: kernels)
             #expect(matrix.bytes == 3 * 16 * columns + 3 * gridColumns * grid.scaleRows * 4)
             var (packed, stored) = ([Float](repeating: 0, count: columns), [Float](repeating: 0, count: columns))
             for row in 0..<rows {

@@ -105,14 +105,17 @@ final class ModelWeights {
     ///
     /// - Parameters:
     ///   - stage: The stage, or `nil` for the whole model.
+    ///   - batchElements: The number of elements of experts that are packed together, and at least one expert.
     ///   - progress: A function that is called with the completed fraction after each layer.
     /// - Throws: `CheckpointError.notFinite` for the first tensor with an element that is NaN or infinite.
     init(
         checkpoint: Checkpoint, config: ModelConfig, stage: Stage? = nil, pool: WorkerPool, kernels: KernelTable,
+        batchElements: Int = WeightReader.batchElements,
         progress: (Double) -> Void = { _ in }
     ) throws(CheckpointError) {
         let stage = stage ?? .whole(config)
-        let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
+        let reader = WeightReader(
+            checkpoint: checkpoint, pool: pool, kernels: kernels, batchElements: batchElements)
         vocabulary = stage.isFirst ? try reader.vocabulary(config) : nil
         var layers: [Layer] = []
         for index in stage.layers {
@@ -123,95 +126,5 @@ final class ModelWeights {
         bytes = reader.bytes
         isQuantized = reader.isQuantized
         memory = reader.memory
-    }
-}
-
-/// A reader that reads tensors by their names in the checkpoint, and counts their bytes.
-private final class WeightReader {
-    private let checkpoint: Checkpoint
-    private let pool: WorkerPool
-    private let kernels: KernelTable
-    let memory: WeightMemory
-    private(set) var bytes = 0
-    private(set) var isQuantized = false
-    /// The node with the first rows of the next matrices.
-    private var firstNode = 0
-
-    init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
-        self.checkpoint = checkpoint
-        self.pool = pool
-        self.kernels = kernels
-        memory = WeightMemory(nodes: pool.nodes)
-    }
-
-    func vocabulary(_ config: ModelConfig) throws(CheckpointError) -> ModelWeights.Vocabulary {
-        let embedding = try matrix("model.embed_tokens")
-        return ModelWeights.Vocabulary(
-            embedding: embedding, lmHead: config.tiesEmbeddings ? embedding : try matrix("lm_head"),
-            finalNorm: try vector("model.norm.weight"))
-    }
-
-    func layer(_ index: Int, config: ModelConfig) throws(CheckpointError) -> ModelWeights.Layer {
-        let name = "model.layers.\(index)"
-        let mlp: ModelWeights.MLP =
-            index < config.denseLayers
-            ? .dense(try gatedMLP("\(name).mlp")) : .experts(try experts("\(name).mlp", config: config))
-        return ModelWeights.Layer(
-            inputNorm: try vector("\(name).input_layernorm.weight"),
-            postAttentionNorm: try vector("\(name).post_attention_layernorm.weight"),
-            preMLPNorm: try vector("\(name).pre_mlp_layernorm.weight"),
-            postMLPNorm: try vector("\(name).post_mlp_layernorm.weight"),
-            attention: try attention("\(name).self_attn"),
-            mlp: mlp)
-    }
-
-    private func attention(_ name: String) throws(CheckpointError) -> ModelWeights.Attention {
-        ModelWeights.Attention(
-            query: try matrix("\(name).q_proj"),
-            key: try matrix("\(name).k_proj"),
-            value: try matrix("\(name).v_proj"),
-            gate: try matrix("\(name).gate_proj"),
-            output: try matrix("\(name).o_proj"),
-            queryNorm: try vector("\(name).q_norm.weight"),
-            keyNorm: try vector("\(name).k_norm.weight"))
-    }
-
-    private func experts(_ name: String, config: ModelConfig) throws(CheckpointError) -> ModelWeights.MixtureOfExperts {
-        var routed: [ModelWeights.GatedMLP] = []
-        for expert in 0..<config.experts { routed.append(try gatedMLP("\(name).experts.\(expert)")) }
-        return ModelWeights.MixtureOfExperts(
-            router: try matrix("\(name).router.gate"),
-            bias: try vector("\(name).expert_bias"),
-            experts: routed,
-            shared: config.sharedExperts > 0 ? try gatedMLP("\(name).shared_experts") : nil)
-    }
-
-    private func gatedMLP(_ name: String) throws(CheckpointError) -> ModelWeights.GatedMLP {
-        // The matrices of small experts have too few rows for all nodes, so the first node alternates.
-        defer { firstNode += 1 }
-        return ModelWeights.GatedMLP(
-            gate: try matrix("\(name).gate_proj", isEncoded: true),
-            up: try matrix("\(name).up_proj", isEncoded: true),
-            down: try matrix("\(name).down_proj"))
-    }
-
-    /// - Parameter isEncoded: Whether the slices that compute the product also encode its results.
-    private func matrix(_ name: String, isEncoded: Bool = false) throws(CheckpointError) -> PackedMatrix {
-        try checkpoint.checkFinite("\(name).weight", pool: pool)
-        let matrix = PackedMatrix(
-            checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels,
-            firstNode: firstNode, isEncoded: isEncoded)
-        // Otherwise the model would be in memory twice, once as pages of the file.
-        checkpoint.release("\(name).weight")
-        bytes += matrix.bytes
-        isQuantized = isQuantized || matrix.isQuantized
-        return matrix
-    }
-
-    private func vector(_ name: String) throws(CheckpointError) -> Buffer<Float> {
-        try checkpoint.checkFinite(name)
-        let vector = Buffer(checkpoint.vector(name))
-        bytes += vector.bytes
-        return vector
     }
 }

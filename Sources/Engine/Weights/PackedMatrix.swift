@@ -14,6 +14,8 @@ final class PackedMatrix {
     /// The number of bytes in memory, including scales.
     let bytes: Int
     private let firstNode: Int
+    /// The number of adjacent blocks that stay on one node.
+    private let unit: Int
     /// The parts in ascending order of rows, freed by `deinit`.
     private let parts: UnsafeMutableBufferPointer<Part>
     /// The pieces of memory, which keep the memory of the parts alive.
@@ -43,27 +45,24 @@ final class PackedMatrix {
         }
     }
 
-    /// Packs `weight` into `memory` on the pool's threads.
+    /// Allocates the memory of `weight`. ``pack(_:pool:kernels:)`` fills it.
     ///
     /// - Parameters:
-    ///   - memory: The memory of the nodes of `pool`.
+    ///   - memory: The memory of `nodes`.
     ///   - firstNode: The node with the first rows, modulo the number of nodes.
     ///   - isEncoded: Whether the slices that compute the product also encode its results as integers, if the matrix is quantized.
     ///     Nodes then have whole segments.
-    init(
-        _ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable, firstNode: Int = 0,
-        isEncoded: Bool = false
-    ) {
+    init(_ weight: LinearWeight, memory: WeightMemory, nodes: NodePlan, firstNode: Int = 0, isEncoded: Bool = false) {
         rows = weight.rows
         columns = weight.columns
         self.firstNode = firstNode
         let layout = Layout(weight)
         format = layout.format
         let count = (weight.rows + 15) / 16
-        let unit = isEncoded && layout.isQuantized ? IntegerRowLayout.segmentColumns / 16 : 2
+        unit = isEncoded && layout.isQuantized ? IntegerRowLayout.segmentColumns / 16 : 2
         var (parts, pieces, bytes) = ([Part](), [WeightMemory.Piece](), 0)
-        for node in pool.nodes.nodes.indices {
-            let blocks = pool.nodes.blocks(of: node, count: count, unit: unit, first: firstNode)
+        for node in nodes.nodes.indices {
+            let blocks = nodes.blocks(of: node, count: count, unit: unit, first: firstNode)
             guard !blocks.isEmpty else { continue }
             let rows = min(blocks.upperBound * 16, weight.rows) - blocks.lowerBound * 16
             let lines = memory.allocate(layout.bytes(rows: rows), node: node)
@@ -81,11 +80,20 @@ final class PackedMatrix {
         _ = self.parts.initialize(from: parts)
         self.pieces = pieces
         self.bytes = bytes
-        let slices = WorkerPool.Divisible(blocks: count, unit: unit, firstNode: firstNode)
-        withExtendedLifetime(weight.owner) {
-            // The threads of a node touch its part first.
-            pool.forEachSlice(of: [slices]) { _, slice in
-                for part in parts { part.pack(part.own(slice), of: weight, layout, kernels.family) }
+    }
+
+    /// Packs weights into their matrices on the pool's threads. The threads of a node touch its parts first.
+    static func pack(_ matrices: [(matrix: PackedMatrix, weight: LinearWeight)], pool: WorkerPool, kernels: KernelTable)
+    {
+        let layouts = matrices.map { Layout($0.weight) }
+        let slices = matrices.map { matrix, _ in
+            WorkerPool.Divisible(
+                blocks: matrix.blocks, cost: 16 * matrix.columns, unit: matrix.unit, firstNode: matrix.firstNode)
+        }
+        withExtendedLifetime(matrices) {
+            pool.forEachSlice(of: slices) { job, slice in
+                let (matrix, weight) = matrices[job]
+                for part in matrix.parts { part.pack(part.own(slice), of: weight, layouts[job], kernels.family) }
             }
         }
     }
