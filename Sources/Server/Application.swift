@@ -134,6 +134,8 @@ public final class Application: Sendable {
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
         loop = try EventLoop(configuration: http)
+        // Otherwise a token may wait for milliseconds until a compute thread leaves its CPU to the loop.
+        loop.post { _ in SystemThread.shortenTimeSlice() }
         reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
         let tls = try configuration.tls.map { try TLSContext($0) }
         let routes = Routes(configuration: configuration, keys: keys, logger: logger)

@@ -27,4 +27,25 @@ import Testing
         done.wait()
         #expect(values.withLock { $0 } == [min(base + 3, 19), min(base + 3, 19)])
     }
+
+    @Test
+    func `a thread with the shortest time slice starts threads with the default one`() throws {
+        let slices = Mutex<[Duration]>([])
+        let done = DispatchSemaphore(value: 0)
+        let add: @Sendable () -> Void = { slices.withLock { $0.append(SystemThread.timeSlice) } }
+        try SystemThread.start("slice", stackBytes: 1 << 20) {
+            add()
+            SystemThread.shortenTimeSlice()
+            add()
+            try? SystemThread.start("default", stackBytes: 1 << 20) {
+                add()
+                done.signal()
+            }
+        }
+        #expect(done.wait(timeout: .now() + 60) == .success)
+        let values = slices.withLock { $0 }
+        // Before Linux 6.12, threads have no slice of their own.
+        guard let standard = values.first, standard > .zero else { return }
+        #expect(values == [standard, SystemThread.shortestTimeSlice, standard])
+    }
 }

@@ -1,3 +1,4 @@
+import CIntrinsics
 import Foundation
 
 /// Functions that start threads and report failures. Foundation's `Thread` does not report that the system refused to create a
@@ -76,5 +77,18 @@ public enum SystemThread {
         let base = getpriority(kind, id_t(getpid()))
         // A higher nice value is always permitted; 0 is the calling thread.
         setpriority(kind, 0, base + difference)
+    }
+
+    /// The shortest time slice that Linux gives.
+    static let shortestTimeSlice = Duration.microseconds(100)
+
+    /// The time slice of the calling thread. It is zero if the system does not report it, as Linux before 6.12.
+    static var timeSlice: Duration { .nanoseconds(Int64(clamping: trinity_time_slice())) }
+
+    /// Gives the calling thread the shortest time slice, so that it preempts a compute thread when it wakes. Otherwise it may wait
+    /// for milliseconds, until that thread's slice ends. Its share of the CPU stays the same. Threads that it starts have the
+    /// default slice, and the nice value 0 if its own is negative. Has no effect on a real-time thread and before Linux 6.12.
+    public static func shortenTimeSlice() {
+        _ = trinity_set_time_slice(UInt64(shortestTimeSlice / .nanoseconds(1)))
     }
 }
