@@ -107,10 +107,11 @@ tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift build --build-tests
 	swift test --skip-build --disable-xctest --filter TidyTests
 
+# The sanitizer replaces the allocator that MemoryAllocatorTests checks.
 tsan: setup ## Run the tests of HTTP, server and engine threads under the thread sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/thread-sanitizer.supp" \
 	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest --no-parallel \
-	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
+	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests' --skip MemoryAllocatorTests
 
 # Inputs are as long as the target's own limits let them matter: longer ones only cost time.
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.

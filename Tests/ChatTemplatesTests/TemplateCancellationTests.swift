@@ -19,6 +19,6 @@ import Testing
         // The rendered text is freed at once.
         let share = expression.contains("list") || expression.contains("split") ? 0.5 : 0.25
         let variables: JSONObject = ["x": .string(hostileText(of: unit))]
-        #expect(CancellationStretches(of: { _ = try? template.render(variables) }).failure(share: share) == nil)
+        #expect(CancellationStretches.failure(of: { _ = try? template.render(variables) }, share: share) == nil)
     }
 }

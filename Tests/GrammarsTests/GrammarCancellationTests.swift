@@ -54,6 +54,6 @@ import Testing
         let trie = VocabularyTrie(tokens: (UInt8(ascii: "a")...UInt8(ascii: "z")).map { [$0] })
         // The texts of a choice are sorted at once.
         let share = ["choice", "enum", "groups", "properties in Lark", "different texts"].contains(name) ? 0.5 : 0.25
-        #expect(CancellationStretches(of: { _ = try? source.compile(trie) }).failure(share: share) == nil)
+        #expect(CancellationStretches.failure(of: { _ = try? source.compile(trie) }, share: share) == nil)
     }
 }

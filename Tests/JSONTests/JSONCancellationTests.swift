@@ -16,9 +16,9 @@ import Testing
     @Test(arguments: readTexts.keys.sorted())
     func `parsing JSON checks for cancellation throughout a hostile text`(name: String) throws {
         let bytes = Array(try #require(Self.readTexts[name]).utf8)
-        #expect(CancellationStretches(of: { _ = try? JSONValue(parsing: bytes) }).failure() == nil, "reading \(name)")
+        #expect(CancellationStretches.failure(of: { _ = try? JSONValue(parsing: bytes) }) == nil, "reading \(name)")
         #expect(
-            CancellationStretches(of: { _ = JSONValue.estimatedBytes(of: bytes) }).failure() == nil,
+            CancellationStretches.failure(of: { _ = JSONValue.estimatedBytes(of: bytes) }) == nil,
             "estimating \(name)")
     }
 
@@ -32,6 +32,6 @@ import Testing
     @Test(arguments: written.keys.sorted())
     func `writing JSON checks for cancellation throughout a large value`(name: String) throws {
         let value = try #require(Self.written[name])
-        #expect(CancellationStretches(of: { _ = value.serialized }).failure() == nil, "writing \(name)")
+        #expect(CancellationStretches.failure(of: { _ = value.serialized }) == nil, "writing \(name)")
     }
 }
