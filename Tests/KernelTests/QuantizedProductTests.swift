@@ -116,6 +116,11 @@ struct QuantizedProductTests {
                 #expect(alone == Array(together[token * rows..<(token + 1) * rows]))
                 #expect(matrix.multiply(x, terms: terms, xRows: [Int32(token)]) == alone)
             }
+            // Tiles have one to four tokens. Codes of 4 and 8 bits are decoded for each tile of up to 32 tokens.
+            for count in Array(1...10) + [32, 33] {
+                let some = matrix.multiply(Array(x[..<(count * columns)]), terms: terms)
+                #expect(some == Array(together[..<(count * rows)]), "\(count) tokens, \(terms) terms")
+            }
         }
     }
 

@@ -30,10 +30,9 @@ extension AVX2 {
     }
 }
 
-/// Codes are never decoded into panels. They are decoded for each tile, because the number of products that fit in 16-bit sums
-/// depends on their size.
+/// Two blocks of rows are never computed at once, because their sums do not fit in the registers.
 @inline(__always)
-var panelTokens: Int { .max }
+var tallTokens: Int { .max }
 
 /// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
@@ -54,10 +53,14 @@ private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int3
 }
 
 extension IntegerCodes {
+    /// Codes are never decoded into panels. They are decoded for each tile, because the number of products that fit in 16-bit sums
+    /// depends on their size.
+    static var panelTokens: Int { .max }
+
     /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for one block of rows.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        _ lines: UnsafeRawPointer, blockBytes: Int, distance: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
         x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
@@ -166,7 +169,9 @@ extension IntegerCodes {
 
     /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
     @inline(__always)
-    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+    static func unpack(
+        _ lines: UnsafeRawPointer, distance: Int, columns: Int, into panel: UnsafeMutableRawPointer
+    ) {
         var column = 0
         while column < columns {
             var half = 0

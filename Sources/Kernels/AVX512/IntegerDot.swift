@@ -30,13 +30,14 @@ extension AVX512 {
     }
 }
 
-/// The minimum number of tokens for which codes are decoded once for all tokens.
+/// The minimum number of tokens for which two blocks of rows are computed at once. Fewer tokens are limited by the memory, which
+/// delivers one ascending sequence faster than two.
 @inline(__always)
-var panelTokens: Int { 9 }
+var tallTokens: Int { 3 }
 
 /// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
-func largestIntegerTile(terms: Int) -> Int { terms == 3 ? 4 : 8 }
+func largestIntegerTile(terms: Int) -> Int { 4 }
 
 /// Returns sum + the products of four codes of each row and four bytes of x.
 @inline(__always)
@@ -47,25 +48,29 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD8<Int64>, _ x: UnsafeRawPoin
 }
 
 extension IntegerCodes {
+    /// The minimum number of tokens for which codes are decoded once for all tokens. Codes of 4 bits are decoded, and bytes are
+    /// read from between the headers, almost as fast as from a panel.
+    static var panelTokens: Int { bits == 4 || bits == 8 ? 33 : 9 }
+
     /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for `height` blocks of rows
     /// and count / height tokens.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        _ lines: UnsafeRawPointer, blockBytes: Int, distance: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
         x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
         let tokens = count / height
-        // The number of columns that share a line of upper bits.
-        let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
+        // The number of columns that share a line of upper bits, or of an iteration.
+        let unit = bits == 5 ? 32 : bits == 6 || height == 2 ? 16 : 8
         var column = 0
         while column < columns {
             let unitLines = lines + column * bits * 2
             var eight = 0
             while eight < unit {
-                let first = eightColumns(unitLines, eight)
-                let second = height == 2 ? eightColumns(unitLines + blockBytes, eight) : first
+                let first = eightColumns(unitLines, eight, distance)
+                let second = height == 2 ? eightColumns(unitLines + blockBytes, eight, distance) : first
                 let place = x + column + eight
                 var t = 0
                 while t < tokens {
@@ -95,14 +100,16 @@ extension IntegerCodes {
 
     /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
     @inline(__always)
-    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+    static func unpack(
+        _ lines: UnsafeRawPointer, distance: Int, columns: Int, into panel: UnsafeMutableRawPointer
+    ) {
         let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         var column = 0
         while column < columns {
             let unitLines = lines + column * bits * 2
             var eight = 0
             while eight < unit {
-                let (first, last) = eightColumns(unitLines, eight)
+                let (first, last) = eightColumns(unitLines, eight, distance)
                 let target = panel + (column + eight) * 16
                 target.storeBytes(of: first, as: SIMD8<Int64>.self)
                 target.storeBytes(of: last, toByteOffset: 64, as: SIMD8<Int64>.self)
@@ -114,20 +121,21 @@ extension IntegerCodes {
 
     /// Decodes the integers of columns `column ..< column + 4` and of the next four columns.
     @inline(__always)
-    private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int) -> (
-        SIMD8<Int64>, SIMD8<Int64>
-    ) {
+    private static func eightColumns(
+        _ lines: UnsafeRawPointer, _ column: Int, _ distance: Int
+    ) -> (SIMD8<Int64>, SIMD8<Int64>) {
         if bits == 8 {
+            let lines = lines + column * 16
             if !isPanel {
-                prefetch(lines + ahead)
-                prefetch(lines + ahead + 64)
+                prefetch(lines + distance)
+                prefetch(lines + distance + 64)
             }
             return (load(lines), load(lines + 64))
         }
         let mask = SIMD8<Int64>(repeating: 0x0f0f_0f0f_0f0f_0f0f)
         let line = lines + (bits == 4 ? 0 : 64) + column * 8
-        if bits > 4 && column == 0 { prefetch(lines + ahead) }
-        prefetch(line + ahead)
+        if bits > 4 && column == 0 { prefetch(lines + distance) }
+        prefetch(line + distance)
         let nibbles = load(line)
         if let table {
             // An index has six bits. The upper two do not matter, because the table is there four times.

@@ -19,9 +19,9 @@ extension Portable {
     }
 }
 
-/// The minimum number of tokens for which codes are decoded once for all tokens.
+/// The minimum number of tokens for which two blocks of rows are computed at once.
 @inline(__always)
-var panelTokens: Int { 9 }
+var tallTokens: Int { 3 }
 
 /// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
@@ -43,11 +43,14 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPo
 }
 
 extension IntegerCodes {
+    /// The minimum number of tokens for which codes are decoded once for all tokens.
+    static var panelTokens: Int { 9 }
+
     /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for `height` blocks of rows
     /// and count / height tokens.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        _ lines: UnsafeRawPointer, blockBytes: Int, distance: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
         x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
@@ -76,7 +79,9 @@ extension IntegerCodes {
 
     /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
     @inline(__always)
-    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+    static func unpack(
+        _ lines: UnsafeRawPointer, distance: Int, columns: Int, into panel: UnsafeMutableRawPointer
+    ) {
         var column = 0
         while column < columns {
             let (first, last) = eightColumns(lines, column)

@@ -43,7 +43,7 @@ extension IntegerCodes {
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
         // The memory for up to eight tokens is on the stack.
         guard product.arguments.tokens > 8 else {
-            var memory = InlineArray<84, SIMD16<Float>>(repeating: .zero)
+            var memory = InlineArray<108, SIMD16<Float>>(repeating: .zero)
             withUnsafeMutableBytes(of: &memory) { memory in
                 guard let base = memory.baseAddress else { return }
                 multiply(product, bytes, base)
@@ -60,7 +60,7 @@ extension IntegerCodes {
     ) {
         let arguments = product.arguments
         let endBlock = arguments.firstBlock + arguments.blocks
-        let hasPanels = arguments.tokens >= panelTokens
+        let hasPanels = arguments.tokens >= Self.panelTokens
         // Computes as many tokens at a time as the L2 cache can hold together with some blocks of weights.
         let most = product.layout.bytes * chunkTokens <= 768 &<< 10 ? chunkTokens : chunkTokens / 2
         var token = 0
@@ -68,8 +68,8 @@ extension IntegerCodes {
             let end = token + most < arguments.tokens ? token + most : arguments.tokens
             var block = arguments.firstBlock
             while block < endBlock {
-                // Two blocks of a panel are computed at once, so that a number of x is loaded once for both.
-                let height = hasPanels && block + 2 <= endBlock ? 2 : 1
+                // Two blocks are computed at once, so that a number of x is loaded once for both.
+                let height = arguments.tokens >= tallTokens && block + 2 <= endBlock ? 2 : 1
                 multiply(product, block, height, token, end, hasPanels, bytes, memory)
                 block += height
             }
@@ -77,8 +77,7 @@ extension IntegerCodes {
         }
     }
 
-    /// Computes one or two blocks of rows, 256 columns at a time. For many tokens, the codes are decoded into a panel. For few
-    /// tokens, they are decoded in each tile.
+    /// Computes one or two blocks of rows, 256 columns at a time. The codes are decoded into panels or in each tile.
     @inline(__always)
     private static func multiply<let terms: Int>(
         _ product: QuantizedProduct, _ block: Int, _ height: Int, _ token: Int, _ end: Int, _ hasPanels: Bool,
@@ -94,31 +93,32 @@ extension IntegerCodes {
         var column = 0
         while column < product.columns {
             let last = column + 256 < product.columns ? column + 256 : product.columns
+            // At the end of two blocks, the lines ahead are those of the next two.
+            let isInNextBlocks = column + product.aheadColumns >= product.columns
+            let distance = height == 1 ? ahead : product.aheadBytes + (isInNextBlocks ? product.blockBytes : 0)
+            let sections = cursor + (product.hasSuperBlocks ? 64 : 0)
             var b = 0
             while b < height {
                 Kernels.decodeHeaders(
-                    cursor + b * product.blockBytes, columns: last - column, memory.headers(b),
+                    cursor + b * product.blockBytes, distance: distance, columns: last - column, memory.headers(b),
                     scales: product.scaleKind, minima: product.minima, hasSuperBlocks: product.hasSuperBlocks,
                     groupShift: product.groupShift, sectionMask: product.sectionMask,
                     sectionBytes: product.sectionBytes, headerBytes: product.headerBytes)
+                if hasPanels {
+                    unpack(product, sections + b * product.blockBytes, distance, column, last, memory.panel(b))
+                }
                 b += 1
             }
-            if product.hasSuperBlocks { cursor += 64 }
-            if hasPanels {
-                b = 0
-                while b < height {
-                    unpack(product, cursor + b * product.blockBytes, column, last, memory.panel(b))
-                    b += 1
-                }
-                if height == 2 {
-                    PanelCodes.multiplyTall(product, column, token, end, bytes, memory)
-                } else {
-                    PanelCodes.multiplyLow(product, memory.panel(0), column, token, end, bytes, memory)
-                }
+            if hasPanels && height == 2 {
+                PanelCodes.multiplyTall(product, memory.panel(0), 4096, 0, column, token, end, bytes, memory)
+            } else if hasPanels {
+                PanelCodes.multiplyLow(product, memory.panel(0), column, token, end, bytes, memory)
+            } else if height == 2 {
+                multiplyTall(product, sections, product.blockBytes, distance, column, token, end, bytes, memory)
             } else {
-                multiplyLow(product, cursor, column, token, end, bytes, memory)
+                multiplyLow(product, sections, column, token, end, bytes, memory)
             }
-            cursor += 256 / (product.sectionMask + 1) * product.sectionBytes
+            cursor = sections + 256 / (product.sectionMask + 1) * product.sectionBytes
             column += 256
         }
         while place > 0 {
@@ -138,13 +138,13 @@ extension IntegerCodes {
     /// Decodes the codes of up to 256 columns.
     @inline(__always)
     private static func unpack(
-        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ end: Int,
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ distance: Int, _ column: Int, _ end: Int,
         _ panel: UnsafeMutableRawPointer
     ) {
         var (cursor, target, column) = (lines, panel, column)
         while column < end {
             let columns = column + product.sectionMask < end ? product.sectionMask + 1 : end - column
-            unpack(cursor + product.headerBytes, columns: columns, into: target)
+            unpack(cursor + product.headerBytes, distance: distance, columns: columns, into: target)
             cursor += product.sectionBytes
             target += columns * 16
             column += columns
@@ -159,47 +159,41 @@ extension IntegerCodes {
     ) {
         let low = InlineArray<1, Bool>(repeating: false)
         var next = token
+        @inline(__always)
+        func tile<let count: Int>(_ zeros: InlineArray<count, Int>) {
+            Self.tile(product, lines, 0, 0, column, next, next - token, memory, bytes, low, zeros)
+            next += count
+        }
         while next < end {
-            let (left, most, place) = (end - next, largestIntegerTile(terms: terms), next - token)
+            let (left, most) = (end - next, largestIntegerTile(terms: terms))
             switch left < most ? left : most {
-            case 8...:
-                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<8, Int>(repeating: 0))
-                next += 8
-            case 4...:
-                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<4, Int>(repeating: 0))
-                next += 4
-            case 2...:
-                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<2, Int>(repeating: 0))
-                next += 2
-            default:
-                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<1, Int>(repeating: 0))
-                next += 1
+            case 4...: tile(InlineArray<4, Int>(repeating: 0))
+            case 2...: tile(InlineArray<2, Int>(repeating: 0))
+            default: tile(InlineArray<1, Int>(repeating: 0))
             }
         }
     }
 
-    /// Computes the tokens of both blocks of a panel.
+    /// Computes the tokens of two blocks of rows, whose lines are `lineBytes` apart.
     @inline(__always)
     private static func multiplyTall<let terms: Int>(
-        _ product: QuantizedProduct, _ column: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
-        _ memory: TileMemory
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ lineBytes: Int, _ distance: Int, _ column: Int,
+        _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>, _ memory: TileMemory
     ) {
-        let (tall, lines) = (InlineArray<2, Bool>(repeating: false), UnsafeRawPointer(memory.panel(0)))
+        let tall = InlineArray<2, Bool>(repeating: false)
         var next = token
+        @inline(__always)
+        func tile<let count: Int>(_ zeros: InlineArray<count, Int>) {
+            Self.tile(product, lines, lineBytes, distance, column, next, next - token, memory, bytes, tall, zeros)
+            next += count / 2
+        }
         while next < end {
-            let (left, place) = (end - next, next - token)
-            if terms < 3 && left >= 4 {
-                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<8, Int>(repeating: 0))
-                next += 4
-            } else if terms == 3 && left >= 3 {
-                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<6, Int>(repeating: 0))
-                next += 3
-            } else if left >= 2 {
-                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<4, Int>(repeating: 0))
-                next += 2
-            } else {
-                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<2, Int>(repeating: 0))
-                next += 1
+            let (left, most) = (end - next, terms == 3 ? 3 : 4)
+            switch left < most ? left : most {
+            case 4...: tile(InlineArray<8, Int>(repeating: 0))
+            case 3: tile(InlineArray<6, Int>(repeating: 0))
+            case 2: tile(InlineArray<4, Int>(repeating: 0))
+            default: tile(InlineArray<2, Int>(repeating: 0))
             }
         }
     }
@@ -212,12 +206,13 @@ extension IntegerCodes {
     /// - Parameters:
     ///   - lines: The codes, with the headers of sections unless they are a panel.
     ///   - lineBytes: The stride between blocks in bytes.
+    ///   - distance: The distance from a line to the line that is prefetched with it, if there are two blocks.
     ///   - token: The first token.
     ///   - place: The index of that token in `memory`.
     fileprivate static func tile<let terms: Int, let height: Int, let count: Int>(
-        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ lineBytes: Int, _ column: Int, _ token: Int,
-        _ place: Int, _ memory: TileMemory, _ bytes: InlineArray<terms, Bool>, _ blocks: InlineArray<height, Bool>,
-        _ zeros: InlineArray<count, Int>
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ lineBytes: Int, _ distance: Int, _ column: Int,
+        _ token: Int, _ place: Int, _ memory: TileMemory, _ bytes: InlineArray<terms, Bool>,
+        _ blocks: InlineArray<height, Bool>, _ zeros: InlineArray<count, Int>
     ) {
         let (tokens, x) = (count / height, product.arguments.x)
         let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens: tokens, zeros)
@@ -225,7 +220,7 @@ extension IntegerCodes {
         let nextOffsets = product.arguments.rowOffsets(next, product.arguments.xStride, tokens: tokens, zeros)
         let totals = memory.token(place)
         let offset = SIMD16<Int32>(repeating: 0 &- product.offset)
-        let runColumns = product.runColumns
+        let (runColumns, distance) = (product.runColumns, height == 2 ? distance : ahead)
         let last = column + 256 < product.columns ? column + 256 : product.columns
         var cursor = lines
         var column = column
@@ -237,7 +232,7 @@ extension IntegerCodes {
             let segmentSums = product.layout.sumsOffset + column &>> 7 * 64
             let firstSum = segmentSums + product.firstSum * 4
             var sumPlace = firstSum
-            if isPanel && (product.storesCorrections || product.hasMinima) {
+            if height == 2 && (product.storesCorrections || product.hasMinima) {
                 memory.setSums(
                     x + segmentSums, offsets, tokens: tokens, terms: terms, upperBytes: product.layout.sumsBytes,
                     offset: product.offset, hasMinima: product.hasMinima)
@@ -251,7 +246,7 @@ extension IntegerCodes {
                 var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var t = 0
-                if isPanel && product.storesCorrections {
+                if height == 2 && product.storesCorrections {
                     while t < count {
                         let sums = memory.sums(t % tokens)
                         l[unchecked: t] = sums.correction(sumPlace - segmentSums)
@@ -271,7 +266,7 @@ extension IntegerCodes {
                     }
                 }
                 add(
-                    cursor, blockBytes: lineBytes, blocks, columns: runColumns, x: x + column,
+                    cursor, blockBytes: lineBytes, distance: distance, blocks, columns: runColumns, x: x + column,
                     termBytes: product.layout.termBytes, offsets, bytes, &l, &h, &g)
                 cursor += runColumns * bits * 2
 
@@ -305,7 +300,7 @@ extension IntegerCodes {
                     t = 0
                     while t < count {
                         let factor =
-                            isPanel
+                            height == 2
                             ? memory.sums(t % tokens).sum(sumPlace - segmentSums)
                             : Kernels.groupSum(
                                 x + offsets[unchecked: t % tokens] + sumPlace, terms: terms,
@@ -358,6 +353,8 @@ private struct QuantizedProduct {
     let sectionBytes: Int
     let headerBytes: Int
     let hasSuperBlocks: Bool
+    /// The distance to the lines that are prefetched if two blocks are computed at once, a multiple of 256 columns.
+    let aheadColumns, aheadBytes: Int
     let runColumns: Int
     let groupShift: Int
     let scaleKind: QuantizedFormat.Scales
@@ -365,7 +362,7 @@ private struct QuantizedProduct {
     let hasMinima: Bool
     let hasZeroPoints: Bool
     let offset: Int32
-    /// Whether a tile stores the corrections by the offset for all groups of a segment. This pays if the groups are many.
+    /// Whether tiles of two blocks store the corrections by the offset for a segment. This pays if the groups are many.
     let storesCorrections: Bool
     /// The index of the first sum of a segment over as many columns as a run has.
     let firstSum: Int
@@ -385,6 +382,10 @@ private struct QuantizedProduct {
         sectionBytes = format.sectionBytes
         headerBytes = format.headerBytes
         hasSuperBlocks = format.hasSuperBlocks
+        let stepBytes = 256 / format.sectionColumns * format.sectionBytes + (format.hasSuperBlocks ? 64 : 0)
+        // Whole steps, so that no line of the next blocks is left out.
+        let steps = (ahead + stepBytes - 1) / stepBytes
+        (aheadColumns, aheadBytes) = (steps * 256, steps * stepBytes)
         runColumns = format.groupColumns
         groupShift = format.groupColumns.trailingZeroBitCount
         scaleKind = format.scales

@@ -6,13 +6,14 @@ extension Kernels {
     /// another file, because a type that several files use would come with code that modules share.
     @inline(never)
     static func decodeHeaders(
-        _ cursor: UnsafeRawPointer, columns: Int, _ headers: TileMemory, scales kind: QuantizedFormat.Scales,
+        _ cursor: UnsafeRawPointer, distance: Int, columns: Int, _ headers: TileMemory,
+        scales kind: QuantizedFormat.Scales,
         minima: QuantizedFormat.Minima, hasSuperBlocks: Bool, groupShift: Int, sectionMask: Int, sectionBytes: Int,
         headerBytes: Int
     ) {
         var cursor = cursor
         if hasSuperBlocks {
-            prefetch(cursor + ahead)
+            prefetch(cursor + distance)
             headers.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
             headers.storeBytes(
                 of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
@@ -22,8 +23,8 @@ extension Kernels {
         let groups = (sectionMask + 1) &>> groupShift
         var section = 0
         while section < sections && headerBytes > 0 {
-            prefetch(cursor + section * sectionBytes + ahead)
-            if headerBytes > 64 { prefetch(cursor + section * sectionBytes + ahead + 64) }
+            prefetch(cursor + section * sectionBytes + distance)
+            if headerBytes > 64 { prefetch(cursor + section * sectionBytes + distance + 64) }
             section += 1
         }
         // Each format has its own loop, with a constant number of groups in a section where the kind of scales determines it.

@@ -1,15 +1,15 @@
 /// The memory that tiles of a product share for up to 256 columns of up to two blocks of rows and ``chunkTokens`` tokens:
 ///
 ///     for each block, 2176 bytes:  16 groups of scales; 16 of minima or of negated zero points; superscales; superminima
+///     for each token of a tile, 192 bytes:  corrections by the offset, and sums of x, for a segment
 ///     for each token, 128 bytes:   the totals of the 16 rows of each block
 ///     only for panels:
 ///     for each block, 4096 bytes:  codes of 8 bits, four columns of 16 rows in a line
-///     for each token of a tile, 192 bytes:  corrections by the offset, and sums of x, for a segment
 ///
 /// It is a pointer, because a struct of the module would come with code that modules share.
 typealias TileMemory = UnsafeMutableRawPointer
 
-/// The number of bytes from a line to the line that is prefetched with it.
+/// The number of bytes from a line to the line that is prefetched with it. If two blocks are computed at once, it is at least this.
 @inline(__always)
 var ahead: Int { 8192 }
 
@@ -19,7 +19,7 @@ var chunkTokens: Int { 128 }
 
 /// The number of bytes for the maximum number of tokens.
 @inline(__always)
-var tileMemoryBytes: Int { 4352 + chunkTokens * 128 + 2 * 4096 + 8 * 192 }
+var tileMemoryBytes: Int { 5888 + chunkTokens * 128 + 2 * 4096 }
 
 extension TileMemory {
     /// Returns the decoded scales and minima of a block.
@@ -51,7 +51,7 @@ extension TileMemory {
 
     /// Returns the totals of a token.
     @inline(__always)
-    func token(_ index: Int) -> TileMemory { self + 4352 + index * 128 }
+    func token(_ index: Int) -> TileMemory { self + 5888 + index * 128 }
 
     // The following are for the pointer that `token` returns.
 
@@ -70,11 +70,11 @@ extension TileMemory {
 
     /// Returns the decoded codes of a block.
     @inline(__always)
-    func panel(_ block: Int) -> TileMemory { self + 4352 + chunkTokens * 128 + block * 4096 }
+    func panel(_ block: Int) -> TileMemory { self + 5888 + chunkTokens * 128 + block * 4096 }
 
     /// Returns the sums of a token of a tile.
     @inline(__always)
-    func sums(_ index: Int) -> TileMemory { panel(2) + index * 192 }
+    func sums(_ index: Int) -> TileMemory { self + 4352 + index * 192 }
 
     // The following are for the pointer that `sums` returns. All numbers of a segment are stored at once, at the places of
     // the sums of an encoded row, and loaded one by one into all lanes.
