@@ -107,12 +107,12 @@ public struct EngineOptions: Sendable {
     ///
     /// - Parameter available: The number of these CPUs. `nil` means those of `cpus` or of the affinity mask, within the quota of
     ///   the control group.
-    /// - Returns: The requested number if it was reduced, otherwise `nil`.
-    public mutating func limitThreads(to available: Int? = nil) -> Int? {
+    /// - Returns: A warning if the number was reduced, otherwise `nil`.
+    public mutating func limitThreads(to available: Int? = nil) -> String? {
         let available = available ?? ThreadPlan.available(on: cpus)
         guard let asked = threads, asked > available else { return nil }
         threads = available
-        return asked
+        return "--threads \(asked) reduced to \(available), the CPUs that this process may use"
     }
 
     /// The format of keys and values that results from these options.

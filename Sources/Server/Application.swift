@@ -257,9 +257,7 @@ public final class Application: Sendable {
         let (loop, announce, logger, configuration) = (loop, announce, logger, configuration)
         var options = configuration.engine
         options.measuresBandwidth = true
-        if let asked = options.limitThreads() {
-            logger.warning("--threads \(asked) reduced to \(options.threads ?? 1), the CPUs that this process may use")
-        }
+        if let warning = options.limitThreads() { logger.warning("\(warning)") }
         let engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
             loop.post { loop in
                 RoutesService.on(loop) { $0.engineReported() }

@@ -21,11 +21,7 @@ enum RankServer {
         for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
         var configuration = configuration
         try configuration.locateModel(report: { logger.info("\($0)") }, isCancelled: { false })
-        if let asked = configuration.engine.limitThreads() {
-            logger.warning(
-                "--threads \(asked) reduced to \(configuration.engine.threads ?? 1), the CPUs that this process may use"
-            )
-        }
+        if let warning = configuration.engine.limitThreads() { logger.warning("\(warning)") }
         let options = configuration.engine
         let end = await withCheckedContinuation { continuation in
             let follower = RankFollower(options: options, logger: logger) {

@@ -49,6 +49,9 @@ struct Bench: ParsableCommand {
     func run() throws {
         var configuration = try configuration()
         try configuration.locateModel { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+        if let warning = configuration.engine.limitThreads() {
+            FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+        }
         let benchmark = EngineBenchmark(options: configuration.engine, contexts: contextList ?? [], isQuick: quick)
         let report = try benchmark.run { status in
             FileHandle.standardError.write(Data("\(status)\n".utf8))

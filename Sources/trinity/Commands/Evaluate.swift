@@ -49,8 +49,10 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
-        let own = try engineOptions(Hub.path(of: model))
+        var own = try engineOptions(Hub.path(of: model))
         var other = try engineOptions(Hub.path(of: reference))
+        _ = other.limitThreads()
+        if let warning = own.limitThreads() { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
         other.quantization = .auto
         let evaluation = ModelEvaluation(options: own, reference: other, context: context)
         let ids = try text.map(evaluation.tokens(ofText:)) ?? tokens.map(evaluation.tokens(ofIDs:)) ?? []

@@ -23,7 +23,10 @@ struct Train: ParsableCommand {
     var out: String?
     @Option(help: "Precision of matrix products: bf16 with float32 sums, or exact (float32).")
     var precision = Precision.bf16
-    @Option(help: ArgumentHelp("Number of threads. It does not affect the result.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "Number of threads, reduced to the number of available CPUs. It does not affect the result.",
+            valueName: "number"))
     var threads: Int?
     @Flag(help: "Print one JSON object for each step.")
     var json = false
@@ -49,13 +52,15 @@ struct Train: ParsableCommand {
         }
     }
 
+    private var threadCount: Int { min(threads ?? ThreadPlan.defaultThreads, ThreadPlan.available()) }
+
     func run() throws {
         let recipe = try Recipe(URL(fileURLWithPath: recipe))
         guard let out, !dryRun else {
             let plan = try TrainingPlan(recipe)
             try plan.checkInitial()
-            let threads = threads ?? ThreadPlan.defaultThreads
-            let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads, precision: precision)
+            let rate =
+                try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threadCount, precision: precision)
             var warnings = plan.warnings
             // The run may take place on another machine.
             do throws(TrainingError) { try plan.checkMemory(precision) } catch { warnings.append("\(error)") }
@@ -65,7 +70,7 @@ struct Train: ParsableCommand {
         }
         StopSignal.install()
         let run = try TrainingRun(
-            recipe, out: URL(fileURLWithPath: out), threads: threads ?? ThreadPlan.defaultThreads, precision: precision)
+            recipe, out: URL(fileURLWithPath: out), threads: threadCount, precision: precision)
         let console = TrainingConsole(run, json: json)
         let isComplete = try run.run(
             mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))
