@@ -34,6 +34,21 @@ def test_what_is_wrong_is_told():
     assert run("chat", "--threads", "none").returncode == 64
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("complete", "--model", CHAT_MODEL, "--max-tokens", "1", "x"),
+        ("bench", "--model", CHAT_MODEL, "--quick", "--contexts", "16"),
+        ("evaluate", CHAT_MODEL, "--reference", CHAT_MODEL, "--text", "README.md", "--context", "16", "--windows", "1"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_more_threads_than_cpus_are_reduced(arguments):
+    result = run(*arguments, "--threads", "1000")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("--threads 1000 reduced to") == 1, result.stderr
+
+
 # Several times, since what an interrupted call left behind once kept the chat from ending, mostly.
 @pytest.mark.parametrize("attempt", range(4))
 def test_an_interrupt_ends_the_reply_and_not_the_chat(attempt):

@@ -78,6 +78,9 @@ public struct Console {
         logger.logLevel = .error
         var configuration = configuration
         try configuration.locateModel { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+        if let warning = configuration.engine.limitThreads() {
+            FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+        }
         return try ConsoleSession(configuration, logger: logger)
     }
 

@@ -31,9 +31,7 @@ final class ConsoleSession {
         }
         let (news, changes) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         self.news = news
-        var options = configuration.engine
-        if let warning = options.limitThreads() { logger.warning("\(warning)") }
-        engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
+        engine = LLMEngine(options: configuration.engine, tokenizer: text?.tokenizer, logger: logger) {
             news.signal()
         } onStateChange: { _ in
             changes.signal()
