@@ -91,7 +91,7 @@ public struct Scheduler: Sendable {
         self.limits = limits
         stepTimes = StepTimeModel(expertShare: limits.expertShare)
         stepTokens = limits.maxBatchedTokens
-        pipeline = PrefillPipeline(expertShare: limits.expertShare)
+        pipeline = PrefillPipeline(limit: limits.maxBatchedTokens)
         cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
     }
 
@@ -232,13 +232,13 @@ public struct Scheduler: Sendable {
             return
         }
         let waiting = waiting.prefix(limits.maxRunning - running.count, shares)
-        var prompts = StepWork()
+        var tokens = 0
         for id in running + waiting {
             guard let state = sequences[id] else { continue }
-            let done = state.status == .running ? state.computedTokens : state.expectedHit
-            if state.tokens - done > 1 { prompts.add(done..<state.tokens, isDecode: false) }
+            let remaining = state.tokens - (state.status == .running ? state.computedTokens : state.expectedHit)
+            if remaining > 1 { tokens += remaining }
         }
-        let chosen = pipeline.stepTokens(of: prompts, atMost: limits.maxBatchedTokens)
+        let chosen = pipeline.stepTokens(of: tokens)
         stepTokens = running.contains(where: isInFlight) ? max(stepTokens, chosen) : chosen
     }
 

@@ -121,6 +121,22 @@ import Testing
         #expect(pipeline.sizes == sizes)
     }
 
+    /// Threads that prepare requests use the CPUs of the stages. So the first steps of requests that arrive together are slow, and they
+    /// are small, because not all requests have arrived.
+    @Test func `slow first steps do not change the steps of later prompts`() throws {
+        var pipeline = Pipeline(.small, shares: [0.5, 0.5])
+        for _ in 0..<6 { _ = try pipeline.run(prompts: 8, tokens: 512) }
+        let sizes = pipeline.sizes
+        for step in 0..<60 {
+            var work = StepWork()
+            work.prefillTokens = step % 2 == 0 ? 16 : 64
+            let time = 4 * MixtureMachine.small.seconds(tokens: work.prefillTokens)
+            pipeline.scheduler.observe(work, took: .seconds(time), computing: .seconds(time))
+        }
+        _ = try pipeline.run(prompts: 8, tokens: 512)
+        #expect(pipeline.sizes == sizes)
+    }
+
     @Test func `steps have equal sizes, which grow with the number of tokens`() throws {
         var pipeline = Pipeline(.small, shares: [0.5, 0.5])
         for _ in 0..<6 { _ = try pipeline.run(prompts: 1, tokens: 512) }
