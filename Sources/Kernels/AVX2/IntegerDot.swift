@@ -38,6 +38,10 @@ var tallTokens: Int { .max }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
 
+/// The same for two blocks of rows.
+@inline(__always)
+func largestTallTile(terms: Int) -> Int { 0 }
+
 /// Multiplies unsigned codes and signed bytes of x, and adds adjacent products with saturation.
 @inline(__always)
 private func multiplyBytes(_ codes: SIMD4<Int64>, _ x: SIMD4<Int64>) -> SIMD16<Int16> {

@@ -39,6 +39,12 @@ var tallTokens: Int { 3 }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 4 }
 
+/// The same for two blocks of rows. A CPU that starts two products of 512 bits per cycle needs ten sums to hide their latency.
+@inline(__always)
+func largestTallTile(terms: Int) -> Int {
+    terms == 3 ? 3 : terms == 1 && trinity_has_half_width_avx512() == 0 ? 5 : 4
+}
+
 /// Returns sum + the products of four codes of each row and four bytes of x.
 @inline(__always)
 private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD8<Int64>, _ x: UnsafeRawPointer) -> SIMD16<Int32> {

@@ -36,6 +36,10 @@ var tallTokens: Int { .max }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
 
+/// The same for two blocks of rows.
+@inline(__always)
+func largestTallTile(terms: Int) -> Int { 0 }
+
 extension IntegerCodes {
     /// Codes are never decoded into panels, for the same reason.
     static var panelTokens: Int { .max }

@@ -27,6 +27,10 @@ var tallTokens: Int { 3 }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 2 }
 
+/// The same for two blocks of rows.
+@inline(__always)
+func largestTallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+
 /// Returns sum + the products of four codes of each row and four bytes of x.
 @inline(__always)
 private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPointer) -> SIMD16<Int32> {

@@ -188,8 +188,8 @@ extension IntegerCodes {
             next += count / 2
         }
         while next < end {
-            let (left, most) = (end - next, terms == 3 ? 3 : 4)
-            switch left < most ? left : most {
+            switch tallTile(end - next, atMost: largestTallTile(terms: terms)) {
+            case 5 where terms == 1: tile(InlineArray<10, Int>(repeating: 0))
             case 4...: tile(InlineArray<8, Int>(repeating: 0))
             case 3: tile(InlineArray<6, Int>(repeating: 0))
             case 2: tile(InlineArray<4, Int>(repeating: 0))

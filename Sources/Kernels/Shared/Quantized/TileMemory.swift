@@ -17,6 +17,12 @@ var ahead: Int { 8192 }
 @inline(__always)
 var chunkTokens: Int { 128 }
 
+/// Returns the number of tokens of the next tile of two blocks. The last two tiles have nearly equal sizes.
+@inline(__always)
+func tallTile(_ left: Int, atMost most: Int) -> Int {
+    left <= most ? left : left < 2 * most ? (left + 1) / 2 : most
+}
+
 /// The number of bytes for the maximum number of tokens.
 @inline(__always)
 var tileMemoryBytes: Int { 5888 + chunkTokens * 128 + 2 * 4096 }
