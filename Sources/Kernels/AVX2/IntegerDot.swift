@@ -36,7 +36,7 @@ var tallTokens: Int { .max }
 
 /// Returns the number of tokens whose sums of `terms` bytes fit in the registers.
 @inline(__always)
-func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
+func largestIntegerTile(terms: Int) -> Int { 2 }
 
 /// The same for two blocks of rows.
 @inline(__always)
@@ -58,7 +58,7 @@ private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int3
 
 extension IntegerCodes {
     /// Codes are never decoded into panels. They are decoded for each tile, because the number of products that fit in 16-bit sums
-    /// depends on their size.
+    /// depends on their bits.
     static var panelTokens: Int { .max }
 
     /// Adds the products of `columns` codes, a multiple of 16, and the bytes of each token and term, for one block of rows.
@@ -69,106 +69,57 @@ extension IntegerCodes {
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
-        // The number of columns that can be summed in 16 bits: each product of a pair is at most 2 * 128 * largest.
-        let batch = largest <= 15 ? 32 : largest <= 31 ? 16 : 8
         var column = 0
         while column < columns {
-            let end = column + batch < columns ? column + batch : columns
-            var half = 0
-            while half < 2 {
-                if largest <= 63 {
-                    addNarrow(lines, column, end, half, x, termBytes, offsets, bytes, &l, &h, &g)
-                } else {
-                    addWide(lines, column, half, x, termBytes, offsets, bytes, &l, &h, &g)
-                }
-                half += 1
-            }
-            column = end
+            add(lines, column, 0, x, termBytes, offsets, bytes, &l, &h, &g)
+            add(lines, column, 1, x, termBytes, offsets, bytes, &l, &h, &g)
+            column += batch
         }
     }
 
-    /// Adds half the rows of some columns, with 16-bit sums. If the loops are unrolled, the codes of these few columns are decoded
-    /// once for all tokens. An array of sums would need the metadata of its type, which modules share.
-    @inline(__always)
-    private static func addNarrow<let terms: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, _ start: Int, _ end: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
-        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
-        _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
-        _ g: inout InlineArray<count, SIMD16<Int32>>
-    ) {
-        let ones = SIMD16<Int16>(repeating: 1)
-        var t = 0
-        while t < count {
-            var (sumL, sumH, sumG) = (SIMD16<Int16>.zero, SIMD16<Int16>.zero, SIMD16<Int16>.zero)
-            var column = start
-            while column < end {
-                let (first, last) = eightColumns(lines, column, half)
-                let x = x + offsets[unchecked: t] + column
-                sumL = dot(sumL, first, last, x)
-                if terms > 1 { sumH = dot(sumH, first, last, x + termBytes) }
-                if terms > 2 { sumG = dot(sumG, first, last, x + 2 * termBytes) }
-                column += 8
-            }
-            addHalf(multiplyPairs(sumL, ones), half, &l[unchecked: t])
-            if terms > 1 { addHalf(multiplyPairs(sumH, ones), half, &h[unchecked: t]) }
-            if terms > 2 { addHalf(multiplyPairs(sumG, ones), half, &g[unchecked: t]) }
-            t += 1
-        }
+    /// The number of columns whose products are added in 16 bits. A number is the sum of half of them, and each product is at most
+    /// 128 * ``largest``. Larger codes than 63 are split into two nibbles.
+    private static var batch: Int {
+        @inline(__always) get { largest <= 31 ? 16 : 8 }
     }
 
-    /// Returns sum + the products of eight codes of each row and eight bytes of x, as two numbers per row.
+    /// Adds half the rows of a batch of columns. The codes are decoded once for all tokens.
     @inline(__always)
-    private static func dot(
-        _ sum: SIMD16<Int16>, _ first: SIMD4<Int64>, _ last: SIMD4<Int64>, _ x: UnsafeRawPointer
-    ) -> SIMD16<Int16> {
-        sum &+ multiplyBytes(first, trinity_broadcast_four(x)) &+ multiplyBytes(last, trinity_broadcast_four(x + 4))
-    }
-
-    /// Adds half the rows of eight columns. A sum of two products of large bytes does not fit in 16 bits, so both factors are
-    /// widened: first the even bytes of each pair, then the odd ones.
-    @inline(__always)
-    private static func addWide<let terms: Int, let count: Int>(
+    private static func add<let terms: Int, let count: Int>(
         _ lines: UnsafeRawPointer, _ column: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
         _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
-        let (first, last) = eightColumns(lines, column, half)
-        let (even, odd) = ((evenCodes(first), evenCodes(last)), (oddCodes(first), oddCodes(last)))
+        let codes = eightColumns(lines, column, half)
+        let next = batch > 8 ? eightColumns(lines, column + 8, half) : codes
+        let mask = SIMD4<Int64>(repeating: 0x0f0f_0f0f_0f0f_0f0f)
+        let (low, high) = ((codes.0 & mask, codes.1 & mask), (codes.0 &>> 4 & mask, codes.1 &>> 4 & mask))
+        let (ones, sixteens) = (SIMD16<Int16>(repeating: 1), SIMD16<Int16>(repeating: 16))
+        @inline(__always)
+        func products(_ x: UnsafeRawPointer) -> SIMD8<Int32> {
+            if largest > 63 { return multiplyPairs(dot(low, x), ones) &+ multiplyPairs(dot(high, x), sixteens) }
+            return multiplyPairs(batch > 8 ? dot(codes, x) &+ dot(next, x + 8) : dot(codes, x), ones)
+        }
         var t = 0
         while t < count {
             let x = x + offsets[unchecked: t] + column
-            addHalf(dotWide(even, odd, x), half, &l[unchecked: t])
-            if terms > 1 { addHalf(dotWide(even, odd, x + termBytes), half, &h[unchecked: t]) }
-            if terms > 2 { addHalf(dotWide(even, odd, x + 2 * termBytes), half, &g[unchecked: t]) }
+            addHalf(products(x), half, &l[unchecked: t])
+            if terms > 1 { addHalf(products(x + termBytes), half, &h[unchecked: t]) }
+            if terms > 2 { addHalf(products(x + 2 * termBytes), half, &g[unchecked: t]) }
             t += 1
         }
     }
 
-    /// Returns the sums of the products of eight codes of each row and eight bytes of x.
+    /// Returns the products of eight codes of each row and eight bytes of x, as two numbers per row.
     @inline(__always)
-    private static func dotWide(
-        _ even: (SIMD16<Int16>, SIMD16<Int16>), _ odd: (SIMD16<Int16>, SIMD16<Int16>), _ x: UnsafeRawPointer
-    ) -> SIMD8<Int32> {
-        let a = unsafeBitCast(trinity_broadcast_four(x), to: SIMD16<Int16>.self)
-        let b = unsafeBitCast(trinity_broadcast_four(x + 4), to: SIMD16<Int16>.self)
-        return multiplyPairs(even.0, (a &<< 8) &>> 8) &+ multiplyPairs(even.1, (b &<< 8) &>> 8)
-            &+ multiplyPairs(odd.0, a &>> 8) &+ multiplyPairs(odd.1, b &>> 8)
+    private static func dot(_ codes: (SIMD4<Int64>, SIMD4<Int64>), _ x: UnsafeRawPointer) -> SIMD16<Int16> {
+        multiplyBytes(codes.0, trinity_broadcast_four(x)) &+ multiplyBytes(codes.1, trinity_broadcast_four(x + 4))
     }
 
     @inline(__always)
     private static func addHalf(_ value: SIMD8<Int32>, _ half: Int, _ sum: inout SIMD16<Int32>) {
         if half == 0 { sum.lowHalf = sum.lowHalf &+ value } else { sum.highHalf = sum.highHalf &+ value }
-    }
-
-    @inline(__always)
-    private static func evenCodes(_ codes: SIMD4<Int64>) -> SIMD16<Int16> {
-        unsafeBitCast(codes, to: SIMD16<Int16>.self) & 0x00ff
-    }
-
-    @inline(__always)
-    private static func oddCodes(_ codes: SIMD4<Int64>) -> SIMD16<Int16> {
-        unsafeBitCast(unsafeBitCast(codes, to: SIMD16<UInt16>.self) &>> 8, to: SIMD16<Int16>.self)
     }
 
     /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
