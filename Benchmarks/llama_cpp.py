@@ -255,6 +255,9 @@ def cpu():
 def engines():
     """Trinity's and llama.cpp's, in this order."""
     model, threads = arguments.model, arguments.threads
+    files = list(model.glob("*.gguf"))
+    if len(files) == 1:
+        model = files[0]
     if model.suffix == ".gguf":
         return [
             Trinity(model, threads, "fast"), Trinity(model, threads, "int8", "--compute", "int8"),

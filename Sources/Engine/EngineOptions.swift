@@ -110,9 +110,9 @@ public struct EngineOptions: Sendable {
     /// - Returns: A warning if the number was reduced, otherwise `nil`.
     public mutating func limitThreads(to available: Int? = nil) -> String? {
         let available = available ?? ThreadPlan.available(on: cpus)
-        guard let asked = threads, asked > available else { return nil }
+        guard let warning = ThreadPlan.warning(asked: threads, available: available) else { return nil }
         threads = available
-        return "--threads \(asked) reduced to \(available), the CPUs that this process may use"
+        return warning
     }
 
     /// The format of keys and values that results from these options.

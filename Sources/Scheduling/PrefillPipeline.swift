@@ -34,7 +34,7 @@ struct PrefillPipeline: Sendable {
     /// decode reads take their full time, but a large step reads them while it computes.
     mutating func observe(_ work: StepWork, took time: Duration) {
         let tokens = work.prefillTokens
-        guard work.decodeTokens == 0, tokens > 0 else { return }
+        guard work.decodeTokens == 0, tokens > 0, time > .zero else { return }
         let index = index(of: tokens)
         // Smaller steps than the smallest size say nothing about it.
         guard abs(tokens - self.tokens(at: index)) * 4 <= self.tokens(at: index) else { return }

@@ -40,6 +40,7 @@ def test_what_is_wrong_is_told():
         ("complete", "--model", CHAT_MODEL, "--max-tokens", "1", "x"),
         ("bench", "--model", CHAT_MODEL, "--quick", "--contexts", "16"),
         ("evaluate", CHAT_MODEL, "--reference", CHAT_MODEL, "--text", "README.md", "--context", "16", "--windows", "1"),
+        ("train", "deploy/recipes/first-run/recipe.json", "--dry-run", "--flops", "100"),
     ],
     ids=lambda arguments: arguments[0],
 )

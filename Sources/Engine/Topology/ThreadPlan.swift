@@ -93,6 +93,12 @@ extension ThreadPlan {
         available(cpus: (cpus ?? .ofProcess()).numbers.count, quota: ControlGroup().cpuQuota)
     }
 
+    /// Returns a warning if more than the available threads were asked for, otherwise `nil`.
+    package static func warning(asked: Int?, available: Int = available()) -> String? {
+        guard let asked, asked > available else { return nil }
+        return "--threads \(asked) reduced to \(available), the CPUs that this process may use"
+    }
+
     static func available(cpus: Int, quota: Double?) -> Int {
         max(min(cpus, quota.map { Int($0) } ?? cpus), 1)
     }

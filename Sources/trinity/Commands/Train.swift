@@ -55,6 +55,9 @@ struct Train: ParsableCommand {
     private var threadCount: Int { min(threads ?? ThreadPlan.defaultThreads, ThreadPlan.available()) }
 
     func run() throws {
+        if let warning = ThreadPlan.warning(asked: threads) {
+            FileHandle.standardError.write(Data("warning: \(warning)\n".utf8))
+        }
         let recipe = try Recipe(URL(fileURLWithPath: recipe))
         guard let out, !dryRun else {
             let plan = try TrainingPlan(recipe)
