@@ -8,9 +8,9 @@
 /// this time shorter, but each step reads the weights again. So the size depends on the number of tokens to compute: eight prompts
 /// take large steps, and one prompt is divided into small ones, because otherwise only one stage at a time would compute it.
 ///
-/// The times of steps are measured for some sizes. Other programs only make steps slower, so the shortest recent time of a size is
-/// the best estimate. A fitted ``StepTimeModel`` would be disturbed by such steps: the first steps of requests that arrive together
-/// are slow, and they are often the smallest ones, so large steps would seem better than they are.
+/// The times of steps are measured for some sizes. Other work on the CPUs only makes steps slower, so the shortest recent time of a
+/// size is the best estimate. A fitted ``StepTimeModel`` would be disturbed by slow steps: on a busy machine, the first steps of
+/// requests that arrive together are both slow and small, so large steps would seem better than they are.
 struct PrefillPipeline: Sendable {
     /// The sizes that are compared: multiples of the token budget divided by this number.
     private static let sizes = 8
@@ -36,8 +36,9 @@ struct PrefillPipeline: Sendable {
         let tokens = work.prefillTokens
         guard work.decodeTokens == 0, tokens > 0, time > .zero else { return }
         let index = index(of: tokens)
-        // Smaller steps than the smallest size say nothing about it.
-        guard abs(tokens - self.tokens(at: index)) * 4 <= self.tokens(at: index) else { return }
+        let size = self.tokens(at: index)
+        // In much smaller steps than the smallest size, a token takes longer.
+        guard abs(tokens - size) * 4 <= size else { return }
         let measured = time / .seconds(1) / Double(tokens)
         tokenSeconds[index] = tokenSeconds[index].map { min($0 * Self.growth, measured) } ?? measured
     }
@@ -67,7 +68,8 @@ struct PrefillPipeline: Sendable {
     private func seconds(tokens: Int) -> Double {
         let index = index(of: tokens)
         if let measured = tokenSeconds[index] { return measured * Double(tokens) }
-        let nearest = tokenSeconds.indices.filter { tokenSeconds[$0] != nil }.min { abs($0 - index) < abs($1 - index) }
+        let nearest = tokenSeconds.indices.lazy.filter { tokenSeconds[$0] != nil }
+            .min { abs($0 - index) < abs($1 - index) }
         guard let nearest, let measured = tokenSeconds[nearest] else { return Self.assumedSeconds(tokens: tokens) }
         let size = self.tokens(at: nearest)
         return measured * Double(size) * Self.assumedSeconds(tokens: tokens) / Self.assumedSeconds(tokens: size)

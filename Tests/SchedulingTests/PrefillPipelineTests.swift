@@ -121,8 +121,8 @@ import Testing
         #expect(pipeline.sizes == sizes)
     }
 
-    /// Threads that prepare requests use the CPUs of the stages. So the first steps of requests that arrive together are slow, and they
-    /// are small, because not all requests have arrived.
+    /// The first steps of requests that arrive together are small, because not all requests have arrived. On a busy machine they are
+    /// also slow.
     @Test func `slow first steps do not change the steps of later prompts`() throws {
         var pipeline = Pipeline(.small, shares: [0.5, 0.5])
         for _ in 0..<6 { _ = try pipeline.run(prompts: 8, tokens: 512) }

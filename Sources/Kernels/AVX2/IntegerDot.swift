@@ -38,7 +38,7 @@ var tallTokens: Int { .max }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 2 }
 
-/// The same for two blocks of rows.
+/// The same for two blocks of rows, which this family never computes at once.
 @inline(__always)
 func largestTallTile(terms: Int) -> Int { 0 }
 

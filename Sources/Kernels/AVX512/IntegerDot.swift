@@ -39,7 +39,8 @@ var tallTokens: Int { 3 }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 4 }
 
-/// The same for two blocks of rows. A CPU that starts two products of 512 bits per cycle needs ten sums to hide their latency.
+/// The same for two blocks of rows. Five tokens are faster on Zen 5, as measured in docs/benchmarks-log.md, and were not measured on
+/// Zen 4.
 @inline(__always)
 func largestTallTile(terms: Int) -> Int {
     terms == 3 ? 3 : terms == 1 && trinity_has_half_width_avx512() == 0 ? 5 : 4

@@ -36,7 +36,7 @@ var tallTokens: Int { .max }
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
 
-/// The same for two blocks of rows.
+/// The same for two blocks of rows, which this family never computes at once.
 @inline(__always)
 func largestTallTile(terms: Int) -> Int { 0 }
 
